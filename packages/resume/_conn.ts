@@ -1,0 +1,389 @@
+import { Emitter, EventReader } from "@holdfast/events/emitter";
+import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
+import { type Attachment, Pipe } from "./_pipe.ts";
+import type { CoreState, StreamCore } from "./_stream_core.ts";
+import { Waiting } from "./_waiting.ts";
+import { RESET } from "./_wire.ts";
+import { ResumeError, type ResumeErrorCode } from "./errors.ts";
+import type { DetachReason, ResumeEvent } from "./events.ts";
+import type {
+  ResumableConn,
+  ResumableState,
+  ResumableStats,
+} from "./resumable_conn.ts";
+
+/** What the session layer gives a connection and hears from it. */
+export interface ConnOwner {
+  /** The transport is gone: get another one, or wait for it. */
+  detached(): void;
+  /** The connection is over for whatever reason. */
+  ended(reason: string): void;
+}
+
+/** Who a connection is. */
+export interface SessionIdentity {
+  readonly sid: string;
+  readonly keyId: Uint8Array<ArrayBuffer>;
+  readonly restored: boolean;
+}
+
+/**
+ * The shell of {@linkcode ResumableConn}. What the interface does not name is
+ * for the session layer: `attach`, `fence`, `lose`, `suspend`.
+ */
+export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
+  readonly sid: string;
+  readonly keyId: Uint8Array<ArrayBuffer>;
+  readonly restored: boolean;
+  readonly closed: Promise<void>;
+  readonly #emitter: Emitter<ResumeEvent>;
+  readonly core: StreamCore;
+  readonly #pipe: Pipe;
+  readonly #owner: ConnOwner;
+  readonly #reads = new Waiting<number | null>();
+  readonly #writes = new Waiting<number>();
+  #state: ResumableState;
+  #error: ResumeError | undefined;
+  #over = false;
+  #resolveClosed: () => void = () => {};
+  #local: Deno.Addr | undefined;
+  #remote: Deno.Addr | undefined;
+  #replayed = 0;
+  #resumed = 0;
+  #longestPauseMs = 0;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+
+  constructor(
+    core: StreamCore,
+    identity: SessionIdentity,
+    owner: ConnOwner,
+    onListenerError: ((error: unknown) => void) | undefined,
+  ) {
+    const emitter = new Emitter<ResumeEvent>({ onListenerError });
+    super(emitter);
+    this.#emitter = emitter;
+    this.core = core;
+    this.#owner = owner;
+    this.sid = identity.sid;
+    this.keyId = identity.keyId;
+    this.restored = identity.restored;
+    this.#state = {
+      name: "detached",
+      reason: "suspended",
+      since: performance.now(),
+    };
+    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
+    this.#pipe = new Pipe(core, {
+      progress: () => this.#progress(),
+      detached: (reason, error) => this.#detached(reason, error),
+      finished: () => this.#end("closed", undefined),
+      failed: (error, reset) => this.#failed(error, reset),
+    });
+  }
+
+  get state(): ResumableState {
+    return this.#state;
+  }
+
+  get localAddr(): Deno.Addr {
+    return this.#local ?? { transport: "tcp", hostname: "0.0.0.0", port: 0 };
+  }
+
+  get remoteAddr(): Deno.Addr {
+    return this.#remote ?? { transport: "tcp", hostname: "0.0.0.0", port: 0 };
+  }
+
+  get bytesWritten(): number {
+    return this.core.written;
+  }
+
+  get bytesRead(): number {
+    return this.core.consumed;
+  }
+
+  stats(): ResumableStats {
+    return {
+      written: this.core.written,
+      acked: this.core.acked,
+      arrived: this.core.arrived,
+      consumed: this.core.consumed,
+      replayed: this.#replayed,
+      resumed: this.#resumed,
+      longestPauseMs: this.#longestPauseMs,
+    };
+  }
+
+  read(into: Uint8Array): Promise<number | null> {
+    if (this.core.closed) return Promise.reject(badResource());
+    if (into.length === 0) return Promise.resolve(0);
+    const attempt = () => this.#tryRead(into);
+    const now = this.#reads.busy ? undefined : attempt();
+    if (now !== undefined) return Promise.resolve(now);
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    return this.#reads.add(attempt);
+  }
+
+  #tryRead(into: Uint8Array): number | null | undefined {
+    if (this.#state.name === "suspended") return undefined;
+    const n = this.core.read(into);
+    if (n === 0) return undefined;
+    if (!this.#over) this.#pipe.kick();
+    return n;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    if (this.core.closed) return Promise.reject(badResource());
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    if (this.core.broken) return Promise.reject(brokenPipe());
+    if (bytes.length === 0) return Promise.resolve(0);
+    const attempt = () => this.#tryWrite(bytes);
+    const now = this.#writes.busy ? undefined : attempt();
+    return now !== undefined ? Promise.resolve(now) : this.#writes.add(attempt);
+  }
+
+  #tryWrite(bytes: Uint8Array): number | undefined {
+    const n = this.core.write(bytes);
+    if (n === 0) return undefined;
+    this.#pipe.kick();
+    return n;
+  }
+
+  closeWrite(): Promise<void> {
+    if (this.core.closed) return Promise.reject(badResource());
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    this.core.closeWrite();
+    this.#writes.reject(brokenPipe);
+    this.#pipe.kick();
+    return Promise.resolve();
+  }
+
+  close(): void {
+    if (this.core.closed) throw badResource();
+    this.core.close();
+    this.#reads.reject(interrupted);
+    this.#writes.reject(interrupted);
+    if (this.#over) return;
+    if (this.core.done) this.#end("closed", undefined);
+    else this.#pipe.kick();
+  }
+
+  abort(): void {
+    if (this.#over) return;
+    this.core.close();
+    this.#reads.reject(interrupted);
+    this.#writes.reject(interrupted);
+    this.#pipe.reset(RESET.shutdown);
+    this.#end("closed", undefined);
+  }
+
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    const source: UnderlyingByteSource = {
+      type: "bytes",
+      autoAllocateChunkSize: 64 * 1024,
+      pull: async (controller) => {
+        const request = controller.byobRequest!;
+        const n = await this.read(request.view as Uint8Array);
+        if (n === null) controller.close();
+        request.respond(n ?? 0);
+      },
+    };
+    return this.#readable ??= new ReadableStream(source, { highWaterMark: 0 });
+  }
+
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#writable ??= new WritableStream({
+      write: async (chunk) => {
+        for (let at = 0; at < chunk.length;) {
+          at += await this.write(chunk.subarray(at));
+        }
+      },
+      close: () => this.closeWrite(),
+      abort: () => this.abort(),
+    });
+  }
+
+  ref(): void {
+    this.#pipe.setReferenced(true);
+  }
+
+  unref(): void {
+    this.#pipe.setReferenced(false);
+  }
+
+  [Symbol.dispose](): void {
+    if (!this.core.closed) this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this[Symbol.dispose]();
+    await this.closed;
+  }
+
+  /** Lets go of the transport, if there is one. */
+  fence(reason: DetachReason): void {
+    if (this.#pipe.transport === undefined) return;
+    this.#pipe.detach();
+    this.#detached(reason, undefined);
+  }
+
+  /** Ends the connection early. */
+  lose(code: ResumeErrorCode, message: string, cause?: unknown): void {
+    this.#end(code, this.#makeError(code, message, cause));
+  }
+
+  /** Ends it with a last word to the peer. */
+  shutDown(code: ResumeErrorCode, message: string): void {
+    this.#pipe.reset(RESET.shutdown);
+    this.lose(code, message);
+  }
+
+  /** The peer has everything, as it proves: it is over. */
+  finish(): void {
+    this.#end("closed", undefined);
+  }
+
+  /** Tells that a try to get a transport failed. */
+  redialFailed(attempt: number, error: unknown, retryMs: number): void {
+    this.#emitter.emit({
+      type: "redial-failed",
+      attempt,
+      error: error instanceof Error ? error.message : String(error),
+      retryMs,
+    });
+  }
+
+  /** Goes on over a new transport, under this epoch. */
+  attach(attachment: Attachment, epoch: number): void {
+    const { transport } = attachment;
+    const before = this.#state;
+    const acked = Math.min(attachment.peer.received, this.core.written);
+    try {
+      this.#pipe.attach(attachment);
+    } catch (error) {
+      return this.#failed(error, undefined);
+    }
+    this.#local = transport.localAddr;
+    this.#remote = transport.remoteAddr;
+    this.#state = { name: "attached", epoch };
+    const where = {
+      epoch,
+      local: addressText(transport.localAddr),
+      remote: addressText(transport.remoteAddr),
+    };
+    if (epoch === 1) {
+      this.#emitter.emit({ type: "attached", ...where });
+    } else {
+      const pauseMs = before.name === "detached"
+        ? performance.now() - before.since
+        : 0;
+      const replayedBytes = Math.max(0, this.core.replayTo - acked);
+      this.#resumed++;
+      this.#replayed += replayedBytes;
+      this.#longestPauseMs = Math.max(this.#longestPauseMs, pauseMs);
+      this.#emitter.emit({ type: "resumed", ...where, replayedBytes, pauseMs });
+    }
+    this.#progress();
+  }
+
+  #progress(): void {
+    this.#reads.retry();
+    if (this.core.broken) this.#writes.reject(brokenPipe);
+    else this.#writes.retry();
+  }
+
+  #detached(reason: DetachReason, error: unknown): void {
+    if (this.#over) return;
+    this.#state = { name: "detached", reason, since: performance.now() };
+    this.#emitter.emit({
+      type: "detached",
+      reason,
+      error: error instanceof Error ? error.message : undefined,
+      pendingBytes: this.core.written - this.core.acked,
+    });
+    this.#owner.detached();
+  }
+
+  #failed(error: unknown, reset: number | undefined): void {
+    if (reset !== undefined) {
+      const why = reset === RESET.shutdown
+        ? "the peer ended it"
+        : `code ${reset}`;
+      const code = "resume/reset";
+      return this.#end(
+        code,
+        this.#makeError(code, `the session was reset: ${why}`),
+      );
+    }
+    const message = error instanceof Error ? error.message : String(error);
+    this.#end(
+      "resume/protocol",
+      this.#makeError(
+        "resume/protocol",
+        `the peer broke the protocol: ${message}`,
+        error,
+      ),
+    );
+  }
+
+  #makeError(
+    code: ResumeErrorCode,
+    message: string,
+    cause?: unknown,
+  ): ResumeError {
+    return new ResumeError(
+      code,
+      `Cannot go on with session ${this.sid}: ${message}`,
+      {
+        cause,
+        lastAckedOffset: this.core.acked,
+      },
+    );
+  }
+
+  #end(reason: string, error: ResumeError | undefined): void {
+    if (this.#over) return;
+    this.#over = true;
+    this.#error = error;
+    this.#pipe.detach();
+    if (error === undefined) {
+      this.#state = { name: "closed" };
+      this.#progress();
+      this.#writes.reject(brokenPipe);
+      this.#emitter.emit({ type: "closed" });
+    } else {
+      this.#state = { name: "lost", code: error.code };
+      this.#reads.reject(() => error);
+      this.#writes.reject(() => error);
+      this.#emitter.emit({
+        type: "lost",
+        code: error.code,
+        error: error.message,
+        lastAckedOffset: this.core.acked,
+      });
+    }
+    this.#release(reason);
+  }
+
+  /** Stops for good and gives what another process needs. */
+  suspend(): CoreState {
+    this.#pipe.detach();
+    const state = this.core.export();
+    this.#over = true;
+    this.#error = this.#makeError(
+      "resume/suspended",
+      "it was suspended, to go on in another process",
+    );
+    this.#state = { name: "suspended" };
+    this.#reads.reject(() => this.#error);
+    this.#writes.reject(() => this.#error);
+    this.#release("suspended");
+    return state;
+  }
+
+  #release(reason: string): void {
+    this.#owner.ended(reason);
+    this.#emitter[Symbol.dispose]();
+    this.#resolveClosed();
+  }
+}

@@ -1,0 +1,199 @@
+/** The client's side of the handshake. */
+import type { HandshakeIo } from "./_handshake_io.ts";
+import {
+  agree,
+  check,
+  concat,
+  ephemeralKeys,
+  prove,
+  randomBytes,
+  sealRecord,
+  type SessionKeys,
+} from "./_keys.ts";
+import {
+  type Bytes,
+  encodeRecord,
+  MAC_BYTES,
+  REFUSAL,
+  type RefusedRecord,
+  VERSION_MAX,
+  VERSION_MIN,
+  withoutMac,
+} from "./_records.ts";
+import type { Position } from "./_stream_core.ts";
+import { ProtocolViolation } from "./_wire.ts";
+import { ResumeError } from "./errors.ts";
+
+/** A key that both ends hold already. */
+export interface PresharedKey {
+  /** Tells the server which key it is: at most 255 bytes, sent in clear. */
+  readonly id: Uint8Array<ArrayBuffer>;
+  /** The key: at least 16 bytes that nobody can guess. */
+  readonly key: Uint8Array<ArrayBuffer>;
+}
+
+/** A session as the server granted it. */
+export interface Granted {
+  readonly sid: Bytes;
+  readonly keys: SessionKeys;
+  readonly peer: Position;
+  readonly ttlMs: number;
+}
+
+/** The server turned a resumption away. */
+export class Refused extends Error {
+  readonly refusal: number;
+  readonly value: number;
+  constructor(refusal: number, value: number) {
+    super(`the server refused the session (code ${refusal})`);
+    this.name = "Refused";
+    this.refusal = refusal;
+    this.value = value;
+  }
+}
+
+const NO_MAC = new Uint8Array(MAC_BYTES);
+
+/** Opens a session. */
+export async function openSession(
+  io: HandshakeIo,
+  limit: number,
+  presharedKey: PresharedKey | undefined,
+): Promise<Granted> {
+  const ephemeral = await ephemeralKeys();
+  const sent = await io.write({
+    kind: "new",
+    versionMin: VERSION_MIN,
+    versionMax: VERSION_MAX,
+    nonce: randomBytes(16),
+    publicKey: ephemeral.publicKey,
+    limit,
+    keyId: presharedKey?.id ?? new Uint8Array(0),
+  });
+  const { record, bytes } = await io.read();
+  if (record.kind === "refused") throw openingRefused(record);
+  if (record.kind !== "welcome") throw unexpected(record.kind);
+  requireVersion(record.version);
+  const keys = await agree(
+    ephemeral.privateKey,
+    record.publicKey,
+    presharedKey?.key,
+    concat(sent, withoutMac(bytes)),
+  );
+  const proven = await check(
+    keys.server,
+    record.mac,
+    "server welcome",
+    sent,
+    withoutMac(bytes),
+  );
+  if (!proven) {
+    throw new ResumeError(
+      "resume/refused",
+      "Cannot open a session: the server does not hold the same pre-shared key",
+    );
+  }
+  const mac = await prove(keys.client, "client confirm", sent, bytes);
+  await io.write({ kind: "confirm", mac });
+  return {
+    sid: record.sid,
+    keys,
+    peer: { received: 0, limit: record.limit },
+    ttlMs: record.ttlMs,
+  };
+}
+
+/** Ties a new transport to the session. */
+export async function resumeSession(
+  io: HandshakeIo,
+  session: { readonly sid: Bytes; readonly keys: SessionKeys },
+  epoch: number,
+  told: Position,
+): Promise<{ readonly peer: Position; readonly ttlMs: number }> {
+  const { sid, keys } = session;
+  const bare = encodeRecord({
+    kind: "resume",
+    versionMin: VERSION_MIN,
+    versionMax: VERSION_MAX,
+    sid,
+    epoch,
+    nonce: randomBytes(16),
+    received: told.received,
+    limit: told.limit,
+    mac: NO_MAC,
+  });
+  const sent = await sealRecord(bare, keys.client, "client resume");
+  await io.send(sent);
+  const { record, bytes } = await io.read();
+  if (record.kind === "refused") {
+    throw await resumptionRefused(record, keys, sent, bytes);
+  }
+  if (record.kind !== "resumed") throw unexpected(record.kind);
+  requireVersion(record.version);
+  const proven = record.epoch === epoch &&
+    await check(
+      keys.server,
+      record.mac,
+      "server resumed",
+      sent,
+      withoutMac(bytes),
+    );
+  if (!proven) throw new ProtocolViolation("the server could not prove itself");
+  const mac = await prove(keys.client, "client confirm", sent, bytes);
+  await io.write({ kind: "confirm", mac });
+  return {
+    peer: { received: record.received, limit: record.limit },
+    ttlMs: record.ttlMs,
+  };
+}
+
+function openingRefused(record: RefusedRecord): ResumeError {
+  if (record.code === REFUSAL.busy) {
+    return new ResumeError(
+      "resume/busy",
+      `Cannot open a session: the server is full: try again in ${record.value} ms`,
+    );
+  }
+  if (record.code === REFUSAL.version) {
+    return new ResumeError(
+      "resume/version",
+      `Cannot open a session: the server speaks none of the protocol versions ${VERSION_MIN} to ${VERSION_MAX}`,
+    );
+  }
+  return new ResumeError(
+    "resume/refused",
+    "Cannot open a session: the server refused it",
+  );
+}
+
+// "Gone" and "stale" change what this end does for good, so they need a proof;
+// anybody may say "unknown" or "busy".
+async function resumptionRefused(
+  record: RefusedRecord,
+  keys: SessionKeys,
+  sent: Bytes,
+  bytes: Bytes,
+): Promise<Error> {
+  const label = record.code === REFUSAL.gone
+    ? "server gone"
+    : record.code === REFUSAL.stale
+    ? "server stale"
+    : undefined;
+  if (
+    label !== undefined &&
+    !await check(keys.server, record.mac, label, sent, withoutMac(bytes))
+  ) {
+    return new ProtocolViolation("the server could not prove its refusal");
+  }
+  return new Refused(record.code, record.value);
+}
+
+function unexpected(kind: string): ProtocolViolation {
+  return new ProtocolViolation(`unexpected handshake record "${kind}"`);
+}
+
+function requireVersion(version: number): void {
+  if (version < VERSION_MIN || version > VERSION_MAX) {
+    throw new ProtocolViolation(`the server chose protocol version ${version}`);
+  }
+}

@@ -1,0 +1,141 @@
+/**
+ * The keys of a session: an X25519 agreement (RFC 7748), mixed with a
+ * pre-shared key where there is one, through HKDF-SHA-256 (RFC 5869). Proofs
+ * are HMAC-SHA-256 with one key a direction and a label a message, so that no
+ * message can be reflected or pass for another.
+ */
+import { type Bytes, MAC_BYTES, withoutMac } from "./_records.ts";
+
+/** What each proof says, and who says it. */
+export type ProofLabel =
+  | "client confirm"
+  | "client resume"
+  | "server gone"
+  | "server resumed"
+  | "server stale"
+  | "server welcome";
+
+/** The keys of one session. */
+export interface SessionKeys {
+  /** 64 bytes: the client's proof key, then the server's. Never leaves memory but in a snapshot. */
+  readonly secret: Bytes;
+  readonly client: CryptoKey;
+  readonly server: CryptoKey;
+}
+
+const encoder = new TextEncoder();
+const DERIVE_LABEL = encoder.encode("holdfast resume 1 keys");
+
+/** A key pair for one handshake. */
+export async function ephemeralKeys(): Promise<
+  { readonly privateKey: CryptoKey; readonly publicKey: Bytes }
+> {
+  const pair = await crypto.subtle.generateKey("X25519", false, [
+    "deriveBits",
+  ]) as CryptoKeyPair;
+  const raw = await crypto.subtle.exportKey("raw", pair.publicKey);
+  return { privateKey: pair.privateKey, publicKey: new Uint8Array(raw) };
+}
+
+/**
+ * The keys that both ends of a handshake share.
+ *
+ * @throws {DOMException} When the peer's key is of low order.
+ */
+export async function agree(
+  privateKey: CryptoKey,
+  peerKey: Bytes,
+  presharedKey: Bytes | undefined,
+  transcript: Bytes,
+): Promise<SessionKeys> {
+  const peer = await crypto.subtle.importKey(
+    "raw",
+    peerKey,
+    "X25519",
+    false,
+    [],
+  );
+  const shared = await crypto.subtle.deriveBits(
+    { name: "X25519", public: peer },
+    privateKey,
+    256,
+  );
+  const material = await crypto.subtle.importKey("raw", shared, "HKDF", false, [
+    "deriveBits",
+  ]);
+  const digest = await crypto.subtle.digest("SHA-256", transcript);
+  const secret = await crypto.subtle.deriveBits(
+    {
+      name: "HKDF",
+      hash: "SHA-256",
+      salt: presharedKey ?? new Uint8Array(32),
+      info: concat(DERIVE_LABEL, new Uint8Array(digest)),
+    },
+    material,
+    512,
+  );
+  return await sessionKeys(new Uint8Array(secret));
+}
+
+/** The keys of a session whose secret is known. */
+export async function sessionKeys(secret: Bytes): Promise<SessionKeys> {
+  const key = (from: number) =>
+    crypto.subtle.importKey(
+      "raw",
+      secret.slice(from, from + 32),
+      { name: "HMAC", hash: "SHA-256" },
+      false,
+      ["sign", "verify"],
+    );
+  return { secret, client: await key(0), server: await key(32) };
+}
+
+/** A proof over all that was said. */
+export async function prove(
+  key: CryptoKey,
+  label: ProofLabel,
+  ...said: Bytes[]
+): Promise<Bytes> {
+  const message = concat(encoder.encode(label), ...said);
+  return new Uint8Array(await crypto.subtle.sign("HMAC", key, message));
+}
+
+/** Puts the proof over `before` and all of a record into its last bytes. */
+export async function sealRecord(
+  bare: Bytes,
+  key: CryptoKey,
+  label: ProofLabel,
+  ...before: Bytes[]
+): Promise<Bytes> {
+  const mac = await prove(key, label, ...before, withoutMac(bare));
+  const sealed = bare.slice();
+  sealed.set(mac, sealed.length - MAC_BYTES);
+  return sealed;
+}
+
+/** Whether it is that proof; takes the same time whatever it is. */
+export async function check(
+  key: CryptoKey,
+  mac: Bytes,
+  label: ProofLabel,
+  ...said: Bytes[]
+): Promise<boolean> {
+  const message = concat(encoder.encode(label), ...said);
+  return await crypto.subtle.verify("HMAC", key, mac, message);
+}
+
+/** Fresh random bytes. */
+export function randomBytes(length: number): Bytes {
+  return crypto.getRandomValues(new Uint8Array(length));
+}
+
+/** One array of several. */
+export function concat(...parts: readonly Uint8Array[]): Bytes {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}

@@ -1,0 +1,88 @@
+/** Checks of options, so that a wrong one is told at once and by name. */
+
+/** A finite number from `min` to `max`, or a RangeError that says so. */
+export function inRange(
+  name: string,
+  value: number,
+  min: number,
+  max: number,
+): number {
+  if (!(value >= min && value <= max)) {
+    throw new RangeError(
+      `Cannot use ${name}: it must be from ${min} to ${max}: current value is ${value}`,
+    );
+  }
+  return value;
+}
+
+/** What both ends of a stream can be told. */
+export interface StreamOptions {
+  /**
+   * How many bytes may be written and not yet acknowledged. It bounds the
+   * memory for replay; `write` waits when it is full.
+   *
+   * @default {1_048_576}
+   */
+  readonly sendBufferBytes?: number | undefined;
+  /**
+   * How many bytes the peer may send ahead of the program's reads.
+   *
+   * @default {1_048_576}
+   */
+  readonly receiveWindowBytes?: number | undefined;
+  /**
+   * Silence after which the peer is asked for a sign of life, in milliseconds.
+   * After three times that without a byte the transport is given up.
+   *
+   * @default {2_000}
+   */
+  readonly heartbeatMs?: number | undefined;
+  /**
+   * How long a handshake on a connected transport may take, in milliseconds.
+   *
+   * @default {5_000}
+   */
+  readonly handshakeTimeoutMs?: number | undefined;
+  /**
+   * Receives what a listener of events throws.
+   *
+   * @default {reportError}
+   */
+  readonly onListenerError?: ((error: unknown) => void) | undefined;
+}
+
+/** {@linkcode StreamOptions}, checked and complete. */
+export interface StreamSettings {
+  readonly sendMax: number;
+  readonly window: number;
+  readonly heartbeatMs: number;
+  readonly handshakeTimeoutMs: number;
+  readonly skipReplay: boolean;
+}
+
+/** Proves that tests notice a loss; set by `./testing` only. */
+export const SKIP_REPLAY: unique symbol = Symbol("skip replay");
+
+const BYTES_MAX = 1024 ** 3;
+
+/** @throws {RangeError} For a value out of range. */
+export function streamSettings(options: StreamOptions): StreamSettings {
+  const {
+    sendBufferBytes = 1_048_576,
+    receiveWindowBytes = 1_048_576,
+    heartbeatMs = 2_000,
+    handshakeTimeoutMs = 5_000,
+  } = options;
+  return {
+    sendMax: inRange("sendBufferBytes", sendBufferBytes, 1, BYTES_MAX),
+    window: inRange("receiveWindowBytes", receiveWindowBytes, 1, BYTES_MAX),
+    heartbeatMs: inRange("heartbeatMs", heartbeatMs, 10, 3_600_000),
+    handshakeTimeoutMs: inRange(
+      "handshakeTimeoutMs",
+      handshakeTimeoutMs,
+      10,
+      600_000,
+    ),
+    skipReplay: SKIP_REPLAY in options,
+  };
+}

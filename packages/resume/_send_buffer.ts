@@ -1,0 +1,277 @@
+/**
+ * Bytes written and not yet acknowledged, laid out exactly as they go on the
+ * wire: replaying and sending read the same memory, without a second copy, and
+ * small writes grow the last unsent frame instead of each paying for one.
+ */
+import {
+  FRAME,
+  FRAME_PAYLOAD_MAX,
+  HEADER_BYTES,
+  putHeader,
+  putLength,
+} from "./_wire.ts";
+
+// An idle session holds nothing; a busy one soon gets segments large enough
+// that one system call moves several frames.
+const SEGMENT_BYTES_MIN = 4 * 1024;
+const SEGMENT_BYTES_MAX = 256 * 1024;
+
+interface Frame {
+  /** Stream offset of the first payload byte. */
+  readonly offset: number;
+  length: number;
+  /** Where the header stands in its segment. */
+  readonly at: number;
+}
+
+interface Segment {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  used: number;
+  readonly frames: Frame[];
+  /** Frames before it are acknowledged. */
+  first: number;
+}
+
+/** What to put on the wire next, and the stream offset once it is there. */
+export interface Outgoing {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  readonly end: number;
+}
+
+/** See the module's comment. */
+export class SendBuffer {
+  readonly #capacity: number;
+  #segments: Segment[] = [];
+  #spare: Segment | undefined;
+  #segmentBytes = SEGMENT_BYTES_MIN;
+  #acked: number;
+  #sent: number;
+  #end: number;
+  #current = 0;
+
+  /** Starts at a stream offset: 0 for a new stream. */
+  constructor(capacity: number, offset = 0) {
+    this.#capacity = capacity;
+    this.#acked = this.#sent = this.#end = offset;
+  }
+
+  /** All before it was received by the peer. */
+  get acked(): number {
+    return this.#acked;
+  }
+
+  /** All before it was put on the present transport, or acknowledged. */
+  get sent(): number {
+    return this.#sent;
+  }
+
+  /** The offset after the last byte written. */
+  get end(): number {
+    return this.#end;
+  }
+
+  /** How many bytes `append` would take. */
+  get room(): number {
+    return this.#capacity - (this.#end - this.#acked);
+  }
+
+  /** Takes as much as fits and tells how much. */
+  append(bytes: Uint8Array): number {
+    const total = Math.min(bytes.length, Math.max(0, this.room));
+    this.#appendAll(bytes, total);
+    return total;
+  }
+
+  /** Takes all, whatever the capacity: it was taken before, elsewhere. */
+  restore(bytes: Uint8Array): void {
+    this.#appendAll(bytes, bytes.length);
+  }
+
+  #appendAll(bytes: Uint8Array, total: number): void {
+    let taken = 0;
+    while (taken < total) taken += this.#appendSome(bytes, taken, total);
+  }
+
+  #appendSome(bytes: Uint8Array, from: number, to: number): number {
+    let segment = this.#segments.at(-1);
+    const last = segment?.frames.at(-1);
+    const space = segment === undefined
+      ? 0
+      : segment.bytes.length - segment.used;
+    // Only a frame of which nothing is on the wire may still change its length.
+    if (
+      segment !== undefined && last !== undefined && space > 0 &&
+      last.offset >= this.#sent && last.length < FRAME_PAYLOAD_MAX
+    ) {
+      const n = Math.min(to - from, space, FRAME_PAYLOAD_MAX - last.length);
+      segment.bytes.set(bytes.subarray(from, from + n), segment.used);
+      segment.used += n;
+      last.length += n;
+      putLength(segment.bytes, last.at, last.length);
+      this.#end += n;
+      return n;
+    }
+    if (segment === undefined || space <= HEADER_BYTES) {
+      segment = this.#newSegment(to - from);
+    }
+    const at = segment.used;
+    const n = Math.min(
+      to - from,
+      segment.bytes.length - at - HEADER_BYTES,
+      FRAME_PAYLOAD_MAX,
+    );
+    putHeader(segment.bytes, at, FRAME.data, n, this.#end);
+    segment.bytes.set(bytes.subarray(from, from + n), at + HEADER_BYTES);
+    segment.used = at + HEADER_BYTES + n;
+    segment.frames.push({ offset: this.#end, length: n, at });
+    this.#end += n;
+    return n;
+  }
+
+  #newSegment(wanted: number): Segment {
+    let segment = this.#spare;
+    this.#spare = undefined;
+    if (segment === undefined) {
+      while (
+        this.#segmentBytes < SEGMENT_BYTES_MAX && this.#segmentBytes < wanted
+      ) this.#segmentBytes *= 2;
+      segment = {
+        bytes: new Uint8Array(this.#segmentBytes),
+        used: 0,
+        frames: [],
+        first: 0,
+      };
+      this.#segmentBytes = Math.min(this.#segmentBytes * 2, SEGMENT_BYTES_MAX);
+    }
+    this.#segments.push(segment);
+    return segment;
+  }
+
+  /**
+   * The next bytes for the wire: whole frames as far as they lie together, up
+   * to the stream offset `limit` (the peer's credit). Where the credit or a
+   * replay stops inside a frame, that part alone is framed anew.
+   */
+  take(limit: number): Outgoing | undefined {
+    const stop = Math.min(limit, this.#end);
+    if (this.#sent >= stop) return undefined;
+    const segment = this.#seek();
+    let i = frameAt(segment, this.#sent);
+    const first = segment.frames[i]!;
+    if (first.offset !== this.#sent || first.offset + first.length > stop) {
+      return this.#taken(reframe(segment, first, this.#sent, stop));
+    }
+    let last = first;
+    for (i++; i < segment.frames.length; i++) {
+      const next = segment.frames[i]!;
+      if (next.offset + next.length > stop) break;
+      last = next;
+    }
+    const bytes = segment.bytes.subarray(
+      first.at,
+      last.at + HEADER_BYTES + last.length,
+    );
+    return this.#taken({ bytes, end: last.offset + last.length });
+  }
+
+  // At once and not when the write is done: a frame must not grow under it.
+  #taken(outgoing: Outgoing): Outgoing {
+    this.#sent = outgoing.end;
+    return outgoing;
+  }
+
+  // The segment that holds the byte at `sent`.
+  #seek(): Segment {
+    const ends = (segment: Segment): number => {
+      const last = segment.frames.at(-1)!;
+      return last.offset + last.length;
+    };
+    while (ends(this.#segments[this.#current]!) <= this.#sent) this.#current++;
+    return this.#segments[this.#current]!;
+  }
+
+  /** Forgets what the peer has. The caller checks that the offset is sane. */
+  acknowledge(offset: number): void {
+    this.#acked = offset;
+    if (this.#sent < offset) this.#sent = offset;
+    let freed = 0;
+    for (const segment of this.#segments) {
+      while (segment.first < segment.frames.length) {
+        const frame = segment.frames[segment.first]!;
+        if (frame.offset + frame.length > offset) break;
+        segment.first++;
+      }
+      if (segment.first < segment.frames.length) break;
+      freed++;
+      // One is kept while there is traffic: it spares an allocation a segment.
+      if (segment.bytes.length === SEGMENT_BYTES_MAX) this.#reuse(segment);
+    }
+    if (freed === 0) return;
+    this.#segments.splice(0, freed);
+    this.#current = Math.max(0, this.#current - freed);
+  }
+
+  #reuse(segment: Segment): void {
+    segment.used = 0;
+    segment.frames.length = 0;
+    segment.first = 0;
+    this.#spare = segment;
+  }
+
+  /** Gives back all memory that holds nothing; for a stream that went quiet. */
+  shrink(): void {
+    this.#spare = undefined;
+    if (this.#segments.length === 0) this.#segmentBytes = SEGMENT_BYTES_MIN;
+  }
+
+  /** Starts over at `offset`, for a new transport whose peer has all before it. */
+  rewind(offset: number): void {
+    this.acknowledge(offset);
+    this.#sent = offset;
+    this.#current = 0;
+    // The dead transport may still be reading it.
+    this.#spare = undefined;
+  }
+
+  /** A copy of the bytes not yet acknowledged. */
+  unacknowledged(): Uint8Array<ArrayBuffer> {
+    const out = new Uint8Array(this.#end - this.#acked);
+    for (const segment of this.#segments) {
+      for (const frame of segment.frames) {
+        const skip = Math.max(0, this.#acked - frame.offset);
+        if (skip >= frame.length) continue;
+        const at = frame.at + HEADER_BYTES;
+        out.set(
+          segment.bytes.subarray(at + skip, at + frame.length),
+          frame.offset + skip - this.#acked,
+        );
+      }
+    }
+    return out;
+  }
+}
+
+function frameAt(segment: Segment, offset: number): number {
+  let low = segment.first;
+  let high = segment.frames.length - 1;
+  while (low < high) {
+    const middle = (low + high + 1) >>> 1;
+    if (segment.frames[middle]!.offset <= offset) low = middle;
+    else high = middle - 1;
+  }
+  return low;
+}
+
+function reframe(
+  segment: Segment,
+  frame: Frame,
+  from: number,
+  stop: number,
+): Outgoing {
+  const end = Math.min(stop, frame.offset + frame.length);
+  const bytes = new Uint8Array(HEADER_BYTES + end - from);
+  putHeader(bytes, 0, FRAME.data, end - from, from);
+  const at = frame.at + HEADER_BYTES - frame.offset;
+  bytes.set(segment.bytes.subarray(at + from, at + end), HEADER_BYTES);
+  return { bytes, end };
+}

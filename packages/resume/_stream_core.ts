@@ -1,0 +1,437 @@
+/**
+ * One end of a resumable byte stream, without sockets, timers or randomness:
+ * time is passed in, bytes are handed over, and what must go on the wire is
+ * asked for. Everything that decides whether a byte is lost or doubled is here.
+ */
+import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
+import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
+import { SendBuffer } from "./_send_buffer.ts";
+import {
+  FRAME,
+  getU64,
+  HEADER_BYTES,
+  ProtocolViolation,
+  putHeader,
+  putU64,
+  RESET,
+} from "./_wire.ts";
+
+/** What a core needs to know; all sizes in bytes, all times in milliseconds. */
+export interface CoreOptions {
+  /** How many unacknowledged bytes `write` may pile up. */
+  readonly sendMax: number;
+  /** How many bytes the peer may send ahead of the program's reads. */
+  readonly window: number;
+  /** Silence after which a ping is sent; after three of them the path is dead. */
+  readonly heartbeatMs: number;
+  /** Proves that tests notice a loss: a new transport replays nothing. */
+  readonly skipReplay?: boolean | undefined;
+}
+
+/** What a handshake tells of one end. */
+export interface Position {
+  /** How far it received; one more once it has the end of the stream. */
+  readonly received: number;
+  /** The offset up to which it may be sent to. */
+  readonly limit: number;
+}
+
+/** All that another process needs to go on with a stream. */
+export interface CoreState {
+  readonly acked: number;
+  readonly sentMax: number;
+  readonly unacked: Uint8Array<ArrayBuffer>;
+  readonly finQueued: boolean;
+  readonly received: number;
+  readonly unread: Uint8Array<ArrayBuffer>;
+  readonly finReceived: boolean;
+  readonly peerClosed: boolean;
+}
+
+// An acknowledgement waits this long for more bytes to acknowledge.
+const ACK_DELAY_MS = 25;
+const ACK_BYTES_MAX = 128 * 1024;
+// Three silent heartbeats: one may be lost to a retransmission.
+const DEAD_AFTER_HEARTBEATS = 3;
+const CONTROL_BYTES = 6 * (HEADER_BYTES + 8);
+
+/** See the module's comment. */
+export class StreamCore implements FrameHandler {
+  readonly #options: CoreOptions;
+  readonly #send: SendBuffer;
+  readonly #inbox = new ReceiveBuffer();
+  readonly #ackBytes: number;
+  #parser = new FrameParser();
+  #attached = false;
+
+  // Sending.
+  #sentMax: number;
+  #peerLimit = 0;
+  #finQueued = false;
+  #finSent = false;
+  #finAcked = false;
+  #peerClosed = false;
+  #replayTo = 0;
+
+  // Receiving.
+  #received: number;
+  #finReceived = false;
+  #ackSent = 0;
+  #limitSent = 0;
+  #ackAt: number | undefined;
+  #ackNow = false;
+
+  // Liveness and control.
+  #heardAt = 0;
+  #pinged = false;
+  #pong: number | undefined;
+  #expectedAt = Infinity;
+  #closed = false;
+  #closeSent = false;
+  #reset: number | undefined;
+  #now = 0;
+
+  constructor(options: CoreOptions, state?: CoreState) {
+    this.#options = options;
+    this.#ackBytes = Math.max(
+      1,
+      Math.min(ACK_BYTES_MAX, Math.floor(options.window / 8)),
+    );
+    this.#send = new SendBuffer(options.sendMax, state?.acked);
+    this.#sentMax = state?.sentMax ?? 0;
+    this.#received = state?.received ?? 0;
+    if (state === undefined) return;
+    this.#send.restore(state.unacked);
+    this.#inbox.restore(state.unread);
+    this.#finQueued = state.finQueued;
+    this.#finReceived = state.finReceived;
+    this.#peerClosed = state.peerClosed;
+  }
+
+  /** Whether a transport carries the stream now. */
+  get attached(): boolean {
+    return this.#attached;
+  }
+  /** All payload bytes that the program wrote. */
+  get written(): number {
+    return this.#send.end;
+  }
+  /** All payload bytes that the peer has acknowledged. */
+  get acked(): number {
+    return this.#send.acked;
+  }
+  /** All payload bytes that arrived, read by the program or not. */
+  get arrived(): number {
+    return this.#received;
+  }
+  /** All payload bytes that the program read. */
+  get consumed(): number {
+    return this.#received - this.#inbox.size;
+  }
+  /** What a resuming side tells: arrived bytes, and one more for the end. */
+  get receivedMark(): number {
+    return this.#received + (this.#finReceived ? 1 : 0);
+  }
+  /** What to tell a peer in a handshake. */
+  get position(): Position {
+    return { received: this.receivedMark, limit: this.limit };
+  }
+  /** Whether the program closed it. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+  /** The offset up to which the peer may send. */
+  get limit(): number {
+    return this.consumed + this.#options.window;
+  }
+  /** Whether `read` would return at once. */
+  get readable(): boolean {
+    return this.#inbox.size > 0 || this.#finReceived;
+  }
+  /** Whether `write` would take something at once. */
+  get writable(): boolean {
+    return this.#send.room > 0;
+  }
+  /** Whether nobody will take what would be written. */
+  get broken(): boolean {
+    return this.#finQueued || this.#peerClosed;
+  }
+  /** Why the peer ended the session, if it did. */
+  get resetCode(): number | undefined {
+    return this.#reset;
+  }
+  /** How many bytes of the present transport repeat what an older one carried. */
+  get replayTo(): number {
+    return this.#replayTo;
+  }
+
+  /**
+   * Whether this end needs the network no more: it closed and the peer has all
+   * or wants nothing; or the peer closed and said all it had to say.
+   */
+  get done(): boolean {
+    if (this.#closed) return this.#finAcked || this.#peerClosed;
+    return this.#peerClosed && this.#finReceived &&
+      this.#ackSent === this.receivedMark;
+  }
+
+  /** Takes as much as there is room for. */
+  write(bytes: Uint8Array): number {
+    return this.#send.append(bytes);
+  }
+
+  /** Gives what has arrived; 0 for nothing yet, `null` for the end. */
+  read(into: Uint8Array): number | null {
+    const n = this.#inbox.read(into);
+    if (n === 0 && this.#finReceived && this.#inbox.size === 0) return null;
+    return n;
+  }
+
+  /** Ends the sending direction after what was written. */
+  closeWrite(): void {
+    this.#finQueued = true;
+  }
+
+  /** Ends both directions: what was written still goes, nothing more is read. */
+  close(): void {
+    this.#closed = true;
+    this.#finQueued = true;
+    this.#inbox.clear();
+  }
+
+  /** Memory for the next read of the transport. */
+  chunk(size: number, previous: Chunk | undefined): Chunk {
+    return this.#inbox.chunk(size, previous);
+  }
+
+  /**
+   * Starts over on a new transport, whose handshake told each end what the
+   * other has, and how far it may be sent to.
+   *
+   * @throws {ProtocolViolation} When the peer claims what cannot be.
+   */
+  attach(peer: Position, told: Position, now: number): void {
+    const peerMark = peer.received;
+    if (peerMark < this.#send.acked) {
+      throw new ProtocolViolation(
+        `peer has ${peerMark} bytes, and acknowledged ${this.#send.acked} before`,
+      );
+    }
+    this.#applyAck(peerMark);
+    if (!this.#options.skipReplay) this.#send.rewind(this.#send.acked);
+    this.#replayTo = Math.min(this.#sentMax, this.#send.end);
+    this.#peerLimit = peer.limit;
+    this.#parser = new FrameParser();
+    this.#attached = true;
+    this.#finSent = this.#finAcked;
+    this.#closeSent = false;
+    this.#ackSent = told.received;
+    // Not today's: the program may have read since, and the peer must hear it.
+    this.#limitSent = told.limit;
+    this.#ackAt = undefined;
+    this.#ackNow = false;
+    this.#heardAt = now;
+    this.#pinged = false;
+    this.#pong = undefined;
+    this.#expectedAt = Infinity;
+  }
+
+  /** The transport is gone; what it had not delivered stays. */
+  detach(): void {
+    this.#attached = false;
+    this.#send.shrink();
+  }
+
+  /**
+   * Takes bytes from the transport.
+   *
+   * @throws {ProtocolViolation} When they are not what a sane peer sends.
+   */
+  receive(chunk: Chunk, length: number, now: number): void {
+    this.#now = now;
+    this.#heardAt = now;
+    this.#pinged = false;
+    this.#parser.parse(chunk.bytes.subarray(0, length), this);
+    this.#inbox.settle(chunk);
+  }
+
+  onData(offset: number, bytes: Uint8Array): void {
+    if (this.#closed) return;
+    if (offset > this.#received) {
+      throw new ProtocolViolation(
+        `data at ${offset} leaves a gap after ${this.#received}`,
+      );
+    }
+    const fresh = offset + bytes.length - this.#received;
+    if (fresh <= 0) return;
+    if (this.#finReceived) throw new ProtocolViolation("data after the end");
+    if (this.#received + fresh > this.#limitSent) {
+      throw new ProtocolViolation(
+        `data up to ${
+          this.#received + fresh
+        } beyond the limit ${this.#limitSent}`,
+      );
+    }
+    this.#inbox.add(bytes.subarray(bytes.length - fresh));
+    this.#received += fresh;
+    if (this.#received - this.#ackSent >= this.#ackBytes) this.#ackNow = true;
+    else this.#ackAt ??= this.#now + ACK_DELAY_MS;
+  }
+
+  onControl(type: number, offset: number, payload: Uint8Array): void {
+    switch (type) {
+      case FRAME.ack:
+        if (payload.length !== 8) throw new ProtocolViolation("short ACK");
+        this.#applyAck(offset);
+        this.#peerLimit = Math.max(this.#peerLimit, getU64(payload, 0));
+        return;
+      case FRAME.fin:
+        return this.#onFin(offset);
+      case FRAME.ping:
+        this.#pong = offset;
+        return;
+      case FRAME.close:
+        this.#peerClosed = true;
+        return;
+      case FRAME.reset:
+        this.#reset = payload[0] ?? RESET.internal;
+        return;
+    }
+  }
+
+  #onFin(offset: number): void {
+    if (this.#closed) return;
+    if (offset !== this.#received) {
+      throw new ProtocolViolation(
+        `end at ${offset} when ${this.#received} bytes arrived`,
+      );
+    }
+    this.#finReceived = true;
+    this.#ackNow = true;
+  }
+
+  // `mark` counts the end of the stream as one more byte.
+  #applyAck(mark: number): void {
+    const end = this.#send.end;
+    const finSeen = this.#finQueued && this.#sentMax === end &&
+      mark === end + 1;
+    if (mark > this.#sentMax && !finSeen) {
+      throw new ProtocolViolation(
+        `acknowledgement of ${mark} when ${this.#sentMax} bytes were sent`,
+      );
+    }
+    if (finSeen) this.#finAcked = true;
+    const offset = Math.min(mark, end);
+    if (offset > this.#send.acked) this.#send.acknowledge(offset);
+  }
+
+  /**
+   * The next bytes for the transport, to be written whole before asking again;
+   * `undefined` when there is nothing to say.
+   */
+  output(now: number): Uint8Array<ArrayBuffer> | undefined {
+    if (!this.#attached) return undefined;
+    const control = this.#control(now);
+    if (control !== undefined) return control;
+    const data = this.#send.take(this.#peerLimit);
+    if (data === undefined) return undefined;
+    this.#sentMax = Math.max(this.#sentMax, data.end);
+    return data.bytes;
+  }
+
+  #control(now: number): Uint8Array<ArrayBuffer> | undefined {
+    const ack = this.#ackDue(now);
+    const fin = this.#finQueued && !this.#finSent &&
+      this.#send.sent === this.#send.end;
+    const close = this.#closed && !this.#closeSent && (fin || this.#finSent);
+    if (
+      !ack && !fin && !close && this.#pong === undefined && !this.#pingDue(now)
+    ) {
+      return undefined;
+    }
+    const out = new Uint8Array(CONTROL_BYTES);
+    let n = 0;
+    const put = (type: number, offset: number, length = 0): void => {
+      putHeader(out, n, type, length, offset);
+      n += HEADER_BYTES;
+    };
+    if (ack) {
+      put(FRAME.ack, this.receivedMark, 8);
+      putU64(out, n, this.limit);
+      n += 8;
+      this.#ackSent = this.receivedMark;
+      this.#limitSent = this.limit;
+      this.#ackAt = undefined;
+      this.#ackNow = false;
+    }
+    if (this.#pong !== undefined) {
+      put(FRAME.pong, this.#pong);
+      this.#pong = undefined;
+    }
+    if (this.#pingDue(now)) {
+      put(FRAME.ping, 0);
+      this.#pinged = true;
+    }
+    if (fin) {
+      put(FRAME.fin, this.#send.end);
+      this.#finSent = true;
+    }
+    if (close) {
+      put(FRAME.close, this.#received);
+      this.#closeSent = true;
+    }
+    return out.subarray(0, n);
+  }
+
+  #ackDue(now: number): boolean {
+    if (this.#ackNow || now >= (this.#ackAt ?? Infinity)) return true;
+    // Credit is told once half a window was read, not byte by byte.
+    const grown = this.limit - this.#limitSent;
+    return grown >= Math.max(1, this.#options.window >>> 1) && !this.#closed;
+  }
+
+  #pingDue(now: number): boolean {
+    return !this.#pinged && now - this.#heardAt >= this.#options.heartbeatMs;
+  }
+
+  /**
+   * Whether the path is dead: three heartbeats without a byte. A call that
+   * comes much later than it was asked for finds a process that slept; then
+   * the peer gets another chance.
+   */
+  dead(now: number): boolean {
+    const { heartbeatMs } = this.#options;
+    if (now - this.#expectedAt > heartbeatMs) this.#heardAt = now - heartbeatMs;
+    return now - this.#heardAt >= heartbeatMs * DEAD_AFTER_HEARTBEATS;
+  }
+
+  /** When to ask for `output` and `dead` again, if nothing happens before. */
+  wakeAt(): number {
+    const { heartbeatMs } = this.#options;
+    const beats = this.#pinged ? DEAD_AFTER_HEARTBEATS : 1;
+    this.#expectedAt = this.#heardAt + heartbeatMs * beats;
+    return Math.min(this.#expectedAt, this.#ackAt ?? Infinity);
+  }
+
+  /** A copy of the whole state, for another process to go on with. */
+  export(): CoreState {
+    return {
+      acked: this.#send.acked,
+      sentMax: this.#sentMax,
+      unacked: this.#send.unacknowledged(),
+      finQueued: this.#finQueued,
+      received: this.#received,
+      unread: this.#inbox.peekAll(),
+      finReceived: this.#finReceived,
+      peerClosed: this.#peerClosed,
+    };
+  }
+}
+
+/** The frame that ends a session for good. */
+export function resetFrame(code: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(HEADER_BYTES + 1);
+  putHeader(out, 0, FRAME.reset, 1, 0);
+  out[HEADER_BYTES] = code;
+  return out;
+}

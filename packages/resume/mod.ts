@@ -1,0 +1,73 @@
+/**
+ * Byte streams that survive broken connections.
+ *
+ * A {@linkcode ResumableConn} is a `Deno.Conn` over any transport. When the
+ * transport breaks, another one carries on: both ends know how far they
+ * received, and send the rest again. The program sees a pause, and no error.
+ *
+ * ```ts
+ * import { acceptResumable, connectResumable } from "@holdfast/resume";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const { hostname, port } = listener.addr;
+ * await using server = acceptResumable(listener);
+ *
+ * let transport: Deno.TcpConn | undefined;
+ * const client = await connectResumable(async () =>
+ *   transport = await Deno.connect({ hostname, port })
+ * );
+ * const accepted = await server.accept();
+ *
+ * transport!.close(); // The connection breaks...
+ * await client.write(new TextEncoder().encode("still here"));
+ *
+ * const into = new Uint8Array(32);
+ * const n = await accepted.read(into); // ...and nobody minds.
+ * assertEquals(new TextDecoder().decode(into.subarray(0, n!)), "still here");
+ *
+ * accepted.close();
+ * client.close();
+ * await client.closed;
+ * ```
+ *
+ * @module
+ */
+export type { StreamOptions } from "./_options.ts";
+export {
+  type ConnectOptions,
+  connectResumable,
+  type Dial,
+  type DialContext,
+  type NetworkNews,
+} from "./client.ts";
+export {
+  ResumeError,
+  type ResumeErrorCode,
+  type ResumeErrorOptions,
+} from "./errors.ts";
+export type {
+  AttachedEvent,
+  ClosedEvent,
+  DetachedEvent,
+  DetachReason,
+  LostEvent,
+  RedialFailedEvent,
+  ResumedEvent,
+  ResumeEvent,
+  ResumeServerEvent,
+} from "./events.ts";
+export type { PresharedKey } from "./_handshake_client.ts";
+export type {
+  ResumableConn,
+  ResumableState,
+  ResumableStats,
+} from "./resumable_conn.ts";
+export {
+  type AcceptOptions,
+  acceptResumable,
+  ResumeServer,
+  type ServerLimits,
+  type TransportSource,
+} from "./server.ts";
+export type { Transport } from "./transport.ts";

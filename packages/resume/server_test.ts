@@ -1,0 +1,240 @@
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { delay } from "@std/async/delay";
+import { acceptResumable, connectResumable, ResumeError } from "./mod.ts";
+import { openPair, readPattern, writePattern } from "./testdata/pair.ts";
+
+const encoder = new TextEncoder();
+const KEY = {
+  id: encoder.encode("k1"),
+  key: crypto.getRandomValues(new Uint8Array(32)),
+};
+
+function listen() {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dial = () =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  return { listener, dial };
+}
+
+/** A raw connection that says something, and what it hears until the end. */
+async function say(
+  dial: () => Promise<Deno.Conn>,
+  bytes: Uint8Array,
+): Promise<Uint8Array> {
+  const conn = await dial();
+  const heard: number[] = [];
+  try {
+    await conn.write(bytes);
+    const into = new Uint8Array(1024);
+    for (let n; (n = await conn.read(into)) !== null;) {
+      heard.push(...into.subarray(0, n));
+    }
+  } catch {
+    // A reset is as good an end as any.
+  }
+  conn.close();
+  return Uint8Array.from(heard);
+}
+
+Deno.test("a pre-shared key proves each end to the other", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener, {
+    presharedKey: (id) =>
+      new TextDecoder().decode(id) === "k1" ? KEY.key : undefined,
+  });
+  const client = await connectResumable(dial, { presharedKey: KEY });
+  const accepted = await server.accept();
+  assertEquals(accepted.keyId, KEY.id);
+  client.abort();
+
+  const wrong = [
+    { id: KEY.id, key: new Uint8Array(32) },
+    { id: encoder.encode("k2"), key: KEY.key },
+    undefined,
+  ];
+  for (const presharedKey of wrong) {
+    const error = await assertRejects(
+      () => connectResumable(dial, { presharedKey }),
+      ResumeError,
+    );
+    assertEquals(error.code, "resume/refused");
+  }
+});
+
+Deno.test("recorded, changed and invented handshakes change nothing (I9, I10)", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener, { handshakeTimeoutMs: 200 });
+  // A wire tap: what the client says on each of its transports.
+  const taps: Uint8Array<ArrayBuffer>[][] = [];
+  let transport: Deno.TcpConn;
+  const client = await connectResumable(async () => {
+    transport = await dial();
+    const tap: Uint8Array<ArrayBuffer>[] = [];
+    taps.push(tap);
+    const write = transport.write.bind(transport);
+    transport.write = (bytes) => {
+      tap.push(bytes.slice());
+      return write(bytes);
+    };
+    return transport;
+  });
+  const accepted = await server.accept();
+  const resumed = client.once("resumed");
+  transport!.close();
+  await resumed;
+  const [opening, resumption] = [taps[0]![0]!, taps[1]![0]!];
+  assertEquals(opening[4], 1);
+  assertEquals(resumption[4], 2);
+
+  let detached = 0;
+  accepted.on("detached", () => detached++);
+  const attacks = [opening, resumption, concat(resumption, taps[1]![1]!)];
+  for (let bit = 0; bit < resumption.length * 8; bit += 13) {
+    const flipped = resumption.slice();
+    flipped[bit >> 3]! ^= 1 << (bit & 7);
+    attacks.push(flipped);
+  }
+  for (let length = 0; length < resumption.length; length += 17) {
+    attacks.push(resumption.slice(0, length));
+  }
+  await Promise.all(attacks.map((bytes) => say(dial, bytes)));
+  assertEquals(detached, 0);
+  assertEquals(server.sessions, 1);
+
+  const work = [
+    writePattern(client, 1, 0, 300_000),
+    readPattern(accepted, 1, 0, 300_000),
+  ];
+  await Promise.all(work);
+  client.abort();
+});
+
+function concat(a: Uint8Array, b: Uint8Array): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from([...a, ...b]);
+}
+
+Deno.test("an unknown session and a bad proof get the same answer", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  const client = await connectResumable(dial);
+  await server.accept();
+  const resume = (sid: Uint8Array) => {
+    const record = new Uint8Array(7 + 90);
+    record.set([0x48, 0x46, 0x52, 0x31, 2, 0, 90, 1, 1]);
+    record.set(sid, 9);
+    record[9 + 16 + 7] = 9; // an epoch
+    return record;
+  };
+  const known = await say(dial, resume(Uint8Array.fromHex(client.sid)));
+  const unknown = await say(dial, resume(new Uint8Array(16)));
+  assertEquals(known, unknown);
+  assertEquals([known[4], known[7]], [5, 1]);
+  client.abort();
+});
+
+Deno.test("noise, silence and too many at once harm no session (I21)", async () => {
+  await using pair = await openPair({
+    accept: { handshakeTimeoutMs: 300, limits: { handshakesMax: 20 } },
+  });
+  const { client, accepted, listener, server } = pair;
+  const dial = () =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  let refused = 0;
+  server.on("handshake-refused", () => refused++);
+  const work = [
+    writePattern(client, 1, 0, 4_000_000),
+    readPattern(accepted, 1, 0, 4_000_000),
+  ];
+  const noise = Array.from({ length: 60 }, async (_, i) => {
+    if (i % 3 === 0) {
+      return void await say(dial, encoder.encode("GET / HTTP/1.1\r\n\r\n"));
+    }
+    if (i % 3 === 1) {
+      return void await say(dial, crypto.getRandomValues(new Uint8Array(300)));
+    }
+    const silent = await dial();
+    await silent.read(new Uint8Array(1)).catch(() => {});
+    silent.close();
+  });
+  await Promise.all([...work, ...noise]);
+  assertEquals(refused, 60);
+  assertEquals(client.stats().resumed, 0);
+});
+
+Deno.test("a full server says so, and has room again when a session ends", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener, {
+    limits: { sessionsMax: 1 },
+  });
+  const first = await connectResumable(dial);
+  const accepted = await server.accept();
+  const error = await assertRejects(
+    () => connectResumable(dial),
+    ResumeError,
+    "try again in",
+  );
+  assertEquals(error.code, "resume/busy");
+  first.close();
+  accepted.close();
+  await first.closed;
+  while (server.sessions > 0) await delay(1);
+  const second = await connectResumable(dial);
+  second.abort();
+});
+
+Deno.test("of two transports that resume at once one wins, and the stream goes on (I5, I7)", async () => {
+  // The client redials while an older attempt still hangs in the network.
+  await using pair = await openPair({ proxy: { delayMs: 30 } });
+  const { client, accepted, proxy } = pair;
+  const work = [
+    writePattern(client, 1, 0, 500_000),
+    readPattern(accepted, 1, 0, 500_000),
+  ];
+  for (let i = 0; i < 5; i++) {
+    await delay(15); // inside the handshake of the one before
+    proxy.cut("client");
+  }
+  await Promise.all(work);
+});
+
+Deno.test("closing the server ends its sessions with a word to their clients", async () => {
+  await using pair = await openPair();
+  await pair.server.close();
+  const error = await assertRejects(
+    () => pair.client.read(new Uint8Array(1)),
+    ResumeError,
+  );
+  assertEquals(error.code, "resume/reset");
+  const closed = await assertRejects(() => pair.server.accept(), ResumeError);
+  assertEquals(closed.code, "resume/server-closed");
+});
+
+Deno.test("options out of range and foreign snapshots are told in one sentence", async () => {
+  const { listener, dial } = listen();
+  assertThrows(
+    () => acceptResumable(listener, { ttlMs: 0 }),
+    RangeError,
+    "Cannot use ttlMs: it must be from 1 to 2147483647: current value is 0",
+  );
+  assertThrows(
+    () => acceptResumable(listener, { restore: encoder.encode("{}") }),
+    ResumeError,
+    "Cannot restore sessions: the snapshot is not usable",
+  );
+  await assertRejects(
+    () => connectResumable(dial, { heartbeatMs: NaN }),
+    RangeError,
+    "heartbeatMs",
+  );
+  listener.close();
+});
+
+Deno.test("a session that a client never comes back to costs nothing for long", async () => {
+  await using pair = await openPair({ accept: { ttlMs: 50 } });
+  assert(pair.server.sessions === 1);
+  const ended = pair.server.once("session-ended");
+  pair.proxy.forward("127.0.0.1", 1);
+  pair.proxy.cut();
+  assertEquals((await ended).reason, "resume/lost");
+  assertEquals(pair.server.sessions, 0);
+});
