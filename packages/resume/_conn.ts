@@ -383,7 +383,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   #release(reason: string): void {
     this.#owner.ended(reason);
-    this.#emitter[Symbol.dispose]();
     this.#resolveClosed();
+    // Not now: inside a listener the last event still waits for its turn.
+    queueMicrotask(() => this.#emitter[Symbol.dispose]());
   }
 }

@@ -240,7 +240,7 @@ export class Pipe {
 }
 
 /** Closes a transport that may be closed already. */
-export function closeQuietly(transport: Transport): void {
+export function closeQuietly(transport: { close(): void }): void {
   try {
     transport.close();
   } catch {

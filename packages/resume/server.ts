@@ -122,6 +122,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   readonly #waiting: ((conn: ResumableConn | undefined) => void)[] = [];
   readonly #handshakes = new Set<Promise<void>>();
   readonly #running: Promise<void>;
+  #closed: Promise<void> | undefined;
 
   /** See {@linkcode acceptResumable}. */
   constructor(source: TransportSource, options: AcceptOptions) {
@@ -204,12 +205,19 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   }
 
   /** Closes the listener and ends every session. */
-  async close(): Promise<void> {
-    const first = !this.#stopped.signal.aborted;
+  close(): Promise<void> {
+    return this.#closed ??= this.#close();
+  }
+
+  async #close(): Promise<void> {
+    const suspended = this.#stopped.signal.aborted;
     this.#stop();
-    if (first) closeQuietly(this.#source as unknown as Transport);
     this.#sessions.shutDown();
-    await Promise.all([this.#running, ...this.#handshakes]);
+    await Promise.all(this.#handshakes);
+    if (!suspended) {
+      closeQuietly(this.#source);
+      await this.#running;
+    }
     this.#emitter[Symbol.dispose]();
   }
 

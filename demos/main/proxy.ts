@@ -1,0 +1,14 @@
+/** The proxy program of the demo: carries TCP connections, and resets them when told. */
+import { CutProxy } from "@holdfast/testkit/proxy";
+import { readLines, say } from "./lines.ts";
+
+const proxy = await CutProxy.start({ keepSource: true });
+say({ type: "listening", port: proxy.port });
+for await (const line of readLines(Deno.stdin.readable)) {
+  if (line.type === "forward") {
+    proxy.forward("127.0.0.1", line.port);
+    say({ type: "forwarding" });
+  }
+  if (line.type === "cut") say({ type: "cut", connections: proxy.cut() });
+}
+Deno.exit(0);

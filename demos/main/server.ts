@@ -1,0 +1,159 @@
+/**
+ * The server program of the demo: takes one client, whose id it knows, streams
+ * a file each way, and lets itself be replaced in the middle of it.
+ */
+import { openUpgrader, type Upgrader } from "@holdfast/handoff";
+import { openPeer, type Peer, type PeerConnection } from "@holdfast/holdfast";
+import { withoutReplay } from "@holdfast/resume/testing";
+import { importIdentity } from "@holdfast/signal";
+import { type Line, readLines, say } from "./lines.ts";
+import { Notes } from "./notes.ts";
+import { type Position, transfer } from "./transfer.ts";
+
+/** What the server is told at its start, and passes to its successor. */
+interface Setup {
+  readonly identity: string;
+  readonly client: string;
+  readonly brokers: readonly string[];
+  readonly advertise: readonly { hostname: string; port: number }[];
+  readonly outPath: string;
+  readonly inPath: string;
+  readonly rateBytesPerS: number;
+  readonly replay: boolean;
+  readonly notes: number;
+  readonly args: readonly string[];
+}
+
+const PROGRESS_MS = 100;
+
+const upgrader = await openUpgrader();
+const lines = readLines(Deno.stdin.readable);
+const inherited = await upgrader.predecessorState();
+if (inherited === undefined) {
+  const { value: setup } = await lines.next();
+  await serve(
+    upgrader,
+    setup as unknown as Setup,
+    { sent: 0, received: 0 },
+    undefined,
+  );
+} else {
+  const { setup, position, peerState } = readState(inherited);
+  await serve(upgrader, setup, position, peerState);
+}
+Deno.exit(0);
+
+async function serve(
+  upgrader: Upgrader,
+  setup: Setup,
+  position: Position,
+  restore: Uint8Array | undefined,
+): Promise<void> {
+  const stream = { heartbeatMs: 500, redialMaxMs: 500 };
+  const peer = await openPeer({
+    identity: await importIdentity(setup.identity),
+    brokers: setup.brokers,
+    listen: await upgrader.listen("stream", { port: 0 }),
+    advertise: setup.advertise,
+    allow: (id) => id === setup.client,
+    stream: setup.replay ? stream : withoutReplay(stream),
+    restore,
+  });
+  peer.on("*", (event) => say({ type: "event", event }));
+  await upgrader.ready();
+  const { port } = peer.addr as Deno.NetAddr;
+  say({
+    type: "serving",
+    pid: Deno.pid,
+    port,
+    restored: restore !== undefined,
+  });
+  const accepted = await peer.accept();
+  const { conn } = accepted;
+  if (
+    conn.bytesRead !== position.received || conn.bytesWritten !== position.sent
+  ) {
+    throw new Error(
+      `Restored at ${conn.bytesRead}/${conn.bytesWritten}, not at ${position.received}/${position.sent}`,
+    );
+  }
+  await work(upgrader, setup, position, peer, accepted, restore === undefined);
+}
+
+async function work(
+  upgrader: Upgrader,
+  setup: Setup,
+  position: Position,
+  peer: Peer,
+  { conn }: PeerConnection,
+  first: boolean,
+): Promise<void> {
+  const progress = setInterval(
+    () => say({ type: "progress", ...position }),
+    PROGRESS_MS,
+  );
+  const transferring = transfer({ ...setup, conn, position });
+  const notes = first
+    ? new Notes(peer.signalling, setup.client, setup.notes)
+    : undefined;
+  void obey(async (line) => {
+    if (line.type === "count-notes") return notes?.report();
+    if (line.type !== "upgrade") return;
+    await upgrader.upgrade({
+      command: Deno.execPath(),
+      args: setup.args,
+      stdin: "inherit",
+      state: async () => {
+        const peerState = await peer.suspend();
+        // Only now is it certain what the loops have done.
+        await transferring;
+        clearInterval(progress);
+        return writeState(setup, position, peerState);
+      },
+    });
+    say({ type: "replaced", pid: Deno.pid });
+    Deno.exit(0);
+  });
+  const finished = await transferring;
+  clearInterval(progress);
+  // Replaced meanwhile: `upgrade` ends this process when the next one serves.
+  if (!finished) await new Promise(() => {});
+  say({ type: "progress", ...position });
+  await conn[Symbol.asyncDispose]();
+  say({ type: "done", ...position, stats: conn.stats() });
+  await peer.close();
+  await upgrader.close();
+}
+
+/** Does what it is told; ends with the program that started the demo. */
+async function obey(
+  act: (line: Line) => Promise<void> | undefined,
+): Promise<void> {
+  for await (const line of lines) {
+    await act(line);
+    // The successor reads what comes next.
+    if (line.type === "upgrade") return;
+  }
+  Deno.exit(1);
+}
+
+function writeState(
+  setup: Setup,
+  position: Position,
+  peerState: Uint8Array,
+): Uint8Array {
+  const head = new TextEncoder().encode(
+    JSON.stringify({ setup, position }) + "\n",
+  );
+  const out = new Uint8Array(head.length + peerState.length);
+  out.set(head);
+  out.set(peerState, head.length);
+  return out;
+}
+
+function readState(bytes: Uint8Array) {
+  const newline = bytes.indexOf(0x0a);
+  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, newline)));
+  const { setup, position } = head as { setup: Setup; position: Position };
+  return { setup, position, peerState: bytes.subarray(newline + 1) };
+}
