@@ -6,7 +6,7 @@
  * server process is replaced. Then both files are compared.
  *
  * ```sh
- * deno task demo [--json] [--seed N] [--mib N] [--rate MIB_PER_S] [--without-replay]
+ * deno task demo [--json] [--seed N] [--mib N] [--seconds N] [--keep FOLDER] [--without-replay]
  * ```
  *
  * It needs `--allow-net=127.0.0.0/8 --allow-read --allow-write=. --allow-run`,
@@ -20,7 +20,7 @@ import { run, type RunOptions } from "./main/run.ts";
 import { Screen } from "./main/screen.ts";
 
 const USAGE =
-  "Usage: deno task demo [--json] [--seed N] [--mib N] [--rate MIB_PER_S] [--without-replay]";
+  "Usage: deno task demo [--json] [--seed N] [--mib N] [--seconds N] [--keep FOLDER] [--without-replay]";
 
 interface Args extends Omit<RunOptions, "signal"> {
   readonly json: boolean;
@@ -33,7 +33,8 @@ function readArgs(args: string[]): Args {
       json: { type: "boolean", default: false },
       seed: { type: "string", default: "1" },
       mib: { type: "string", default: "64" },
-      rate: { type: "string", default: "12" },
+      seconds: { type: "string", default: "6" },
+      keep: { type: "string" },
       "without-replay": { type: "boolean", default: false },
     },
   });
@@ -41,7 +42,8 @@ function readArgs(args: string[]): Args {
     json: values.json,
     seed: wholeNumber("--seed", values.seed, 0, 2 ** 31),
     mebibytes: wholeNumber("--mib", values.mib, 1, 4096),
-    rateMiBPerS: wholeNumber("--rate", values.rate, 1, 100_000),
+    seconds: wholeNumber("--seconds", values.seconds, 4, 3600),
+    keep: values.keep,
     replay: !values["without-replay"],
   };
 }

@@ -2,7 +2,8 @@
 import { CutProxy } from "@holdfast/testkit/proxy";
 import { readLines, say } from "./lines.ts";
 
-const proxy = await CutProxy.start({ keepSource: true });
+// A path of 20 ms there and back: so that a cut always finds bytes under way.
+const proxy = await CutProxy.start({ keepSource: true, delayMs: 10 });
 say({ type: "listening", port: proxy.port });
 for await (const line of readLines(Deno.stdin.readable)) {
   if (line.type === "forward") {

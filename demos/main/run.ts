@@ -16,7 +16,10 @@ import {
 export interface RunOptions {
   readonly seed: number;
   readonly mebibytes: number;
-  readonly rateMiBPerS: number;
+  /** How long the transfer should take: all the harm must fit into it. */
+  readonly seconds: number;
+  /** A folder to make the files in and to leave them; a passing one without. */
+  readonly keep: string | undefined;
   /** Without it the streams lose what a cut takes: the run must then fail. */
   readonly replay: boolean;
   readonly signal: AbortSignal;
@@ -39,8 +42,12 @@ export async function run(
   screen: Screen,
 ): Promise<Outcome> {
   await using stack = new AsyncDisposableStack();
-  const folder = await Deno.makeTempDir({ dir: ".", prefix: ".demo-" });
-  stack.defer(() => Deno.remove(folder, { recursive: true }));
+  const folder = options.keep ??
+    await Deno.makeTempDir({ dir: ".", prefix: ".demo-" });
+  await Deno.mkdir(folder, { recursive: true });
+  if (options.keep === undefined) {
+    stack.defer(() => Deno.remove(folder, { recursive: true }));
+  }
   const scene = new Scene(options, screen, folder, stack);
   await scene.start();
   try {
@@ -75,6 +82,7 @@ class Scene {
   readonly #notes: NoteCount[] = [];
   readonly #steps: string[] = [];
   readonly #leftOut: string[] = [];
+  readonly #notesSent: Promise<Line>[] = [];
   readonly #down = new Set<string>();
 
   constructor(
@@ -136,7 +144,7 @@ class Scene {
     const common = {
       type: "setup",
       brokers,
-      rateBytesPerS: this.#options.rateMiBPerS * MIB,
+      rateBytesPerS: this.#options.mebibytes * MIB / this.#options.seconds,
       replay: this.#options.replay,
       notes: NOTES,
     };
@@ -175,6 +183,11 @@ class Scene {
     const connected = this.#client.hear("connected");
     this.#clientDone = this.#client.hear("done");
     this.#clientDone.catch(() => {});
+    for (const program of [this.#client, this.#server]) {
+      const sent = program.hear("notes-sent");
+      sent.catch(() => {});
+      this.#notesSent.push(sent);
+    }
     await this.#client.tell({ ...setup, localAddress: local });
     const { ms } = await connected;
     this.#say(`the two met by id and connected in ${Math.round(ms)} ms`, {
@@ -200,6 +213,8 @@ class Scene {
         return this.#event(who, line);
       case "progress":
         return this.#progress(who, line);
+      case "failed":
+        return this.#screen.line(who, `FAILED: ${line.error}`, line);
       case "notes":
         this.#notes.push({ who, ...line } as unknown as NoteCount);
         return;
@@ -288,6 +303,8 @@ class Scene {
     await this.#replaceServer();
     await this.#until(85);
     await this.#cut();
+    // Only now may the transfer come to its end, however slow all this was.
+    await this.#client.tell({ type: "finish" });
     await this.#until(100);
     await this.#clientDone;
   }
@@ -327,6 +344,7 @@ class Scene {
   }
 
   async #countNotes(): Promise<void> {
+    await Promise.all(this.#notesSent);
     for (const program of [this.#client, this.#server]) {
       const counted = program.hear("notes");
       await program.tell({ type: "count-notes" });

@@ -26,22 +26,35 @@ interface Setup {
 
 const PROGRESS_MS = 100;
 
-const upgrader = await openUpgrader();
 const lines = readLines(Deno.stdin.readable);
-const inherited = await upgrader.predecessorState();
-if (inherited === undefined) {
-  const { value: setup } = await lines.next();
-  await serve(
-    upgrader,
-    setup as unknown as Setup,
-    { sent: 0, received: 0 },
-    undefined,
-  );
-} else {
-  const { setup, position, peerState } = readState(inherited);
-  await serve(upgrader, setup, position, peerState);
+try {
+  await main();
+} catch (error) {
+  fail(error);
 }
 Deno.exit(0);
+
+function fail(error: unknown): never {
+  say({ type: "failed", error: (error as Error).message });
+  Deno.exit(1);
+}
+
+async function main(): Promise<void> {
+  const upgrader = await openUpgrader();
+  const state = await upgrader.predecessorState();
+  if (state === undefined) {
+    const { value: setup } = await lines.next();
+    const position = { sent: 0, received: 0 };
+    return await serve(
+      upgrader,
+      setup as unknown as Setup,
+      position,
+      undefined,
+    );
+  }
+  const { setup, position, peerState } = readState(state);
+  await serve(upgrader, setup, position, peerState);
+}
 
 async function serve(
   upgrader: Upgrader,
@@ -113,7 +126,7 @@ async function work(
     });
     say({ type: "replaced", pid: Deno.pid });
     Deno.exit(0);
-  });
+  }).catch(fail);
   const finished = await transferring;
   clearInterval(progress);
   // Replaced meanwhile: `upgrade` ends this process when the next one serves.

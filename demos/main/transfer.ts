@@ -18,6 +18,8 @@ export interface Transfer {
   readonly inPath: string;
   readonly rateBytesPerS: number;
   readonly position: Position;
+  /** Resolves when the sending may go on past nine tenths of the file. */
+  readonly mayFinish?: Promise<void> | undefined;
 }
 
 /**
@@ -48,13 +50,13 @@ async function unlessSuspended(
   }
 }
 
-async function send(
-  { conn, outPath, position, rateBytesPerS }: Transfer,
-): Promise<void> {
+async function send(work: Transfer): Promise<void> {
+  const { conn, outPath, position, rateBytesPerS, mayFinish } = work;
   using file = await Deno.open(outPath);
   await file.seek(position.sent, Deno.SeekMode.Start);
   const start = performance.now();
   const from = position.sent;
+  const { size } = await file.stat();
   const piece = new Uint8Array(PIECE_BYTES);
   for (let n; (n = await file.read(piece)) !== null;) {
     for (let at = 0; at < n;) {
@@ -62,6 +64,7 @@ async function send(
       at += taken;
       position.sent += taken;
     }
+    if (position.sent > size * 0.9) await mayFinish;
     // Slow enough to be watched: on loopback it would be over in a blink.
     const aheadMs = (position.sent - from) / rateBytesPerS * 1000 -
       (performance.now() - start);
