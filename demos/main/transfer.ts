@@ -57,7 +57,9 @@ async function send(work: Transfer): Promise<void> {
   const start = performance.now();
   const from = position.sent;
   const { size } = await file.stat();
-  const piece = new Uint8Array(PIECE_BYTES);
+  // A few milliseconds' worth, so that the flow is even at every rate.
+  const size4ms = Math.ceil(rateBytesPerS / 250);
+  const piece = new Uint8Array(Math.min(PIECE_BYTES, size4ms));
   for (let n; (n = await file.read(piece)) !== null;) {
     for (let at = 0; at < n;) {
       const taken = await conn.write(piece.subarray(at, n));

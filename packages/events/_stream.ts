@@ -1,9 +1,4 @@
-import type {
-  EventLike,
-  Events,
-  EventStream,
-  StreamOptions,
-} from "./events.ts";
+import type { EventLike, EventStream } from "./events.ts";
 
 const STREAM_LIMIT_DEFAULT = 256;
 
@@ -18,26 +13,23 @@ export class BufferedStream<E extends EventLike> implements EventStream<E> {
   #size = 0;
   readonly #waiting: ((result: IteratorResult<E, undefined>) => void)[] = [];
   readonly #subscription: Disposable;
-  readonly #ends: readonly AbortSignal[];
   #done = false;
 
-  constructor(source: Events<E>, ended: AbortSignal, options?: StreamOptions) {
-    const { limit = STREAM_LIMIT_DEFAULT, signal } = options ?? {};
-    if (!Number.isInteger(limit) || limit < 1) {
+  /** `listen` starts the flow; it calls `end` when that stops by itself. */
+  constructor(
+    listen: (push: (event: E) => void, end: () => void) => Disposable,
+    limit: number = STREAM_LIMIT_DEFAULT,
+  ) {
+    if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new RangeError(
-        `Cannot read events: limit must be a positive integer: current value is ${limit}`,
+        `Cannot read events: limit is ${limit}: pass a positive integer`,
       );
     }
     this.#limit = limit;
-    this.#ends = signal ? [ended, signal] : [ended];
-    this.#subscription = source.on("*", (event) => this.#push(event));
-    if (this.#ends.some((end) => end.aborted)) {
-      this.#end();
-      return;
-    }
-    for (const end of this.#ends) {
-      end.addEventListener("abort", this.#end, { once: true });
-    }
+    this.#subscription = listen(
+      (event) => this.#push(event),
+      () => this.#end(),
+    );
   }
 
   #push(event: E): void {
@@ -53,23 +45,21 @@ export class BufferedStream<E extends EventLike> implements EventStream<E> {
     this.#size++;
   }
 
-  // An arrow, so that the very function that was added can be removed.
-  readonly #end = (): void => {
-    if (this.#done) return;
+  #end(): void {
     this.#done = true;
-    this.#subscription[Symbol.dispose]();
-    for (const end of this.#ends) end.removeEventListener("abort", this.#end);
     for (const waiter of this.#waiting.splice(0)) {
       waiter({ done: true, value: undefined });
     }
-  };
+  }
 
   next(): Promise<IteratorResult<E, undefined>> {
     if (this.#size > 0) {
       const value = this.#ring[this.#head] as E;
       this.#ring[this.#head] = undefined;
-      this.#head = (this.#head + 1) % this.#limit;
       this.#size--;
+      // An empty ring starts over, so that it grows to what ever waited at once
+      // and not to `limit`.
+      this.#head = this.#size === 0 ? 0 : (this.#head + 1) % this.#limit;
       return Promise.resolve({ done: false, value });
     }
     if (this.#done) return Promise.resolve({ done: true, value: undefined });
@@ -77,6 +67,7 @@ export class BufferedStream<E extends EventLike> implements EventStream<E> {
   }
 
   return(): Promise<IteratorResult<E, undefined>> {
+    this.#subscription[Symbol.dispose]();
     this.#ring.length = 0;
     this.#head = 0;
     this.#size = 0;

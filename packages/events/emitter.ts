@@ -52,23 +52,28 @@ export { relay, type RelayOptions } from "./relay.ts";
 export const EMIT_CHAIN_LIMIT = 10_000;
 
 const NOTHING: Disposable = { [Symbol.dispose]() {} };
+const NOBODY: readonly never[] = [];
 
 /** Options for {@linkcode Emitter}. */
 export interface EmitterOptions {
   /**
    * Receives what a listener throws, in a microtask after the delivery. The
-   * default makes it an uncaught error, which ends a Deno program: pass a
-   * function that logs to keep going.
+   * default throws it there, an uncaught error, which ends a Deno program: pass
+   * a function that logs to keep going.
    *
-   * @default {reportError}
+   * @default {(error) => { throw error; }}
    */
   readonly onListenerError?: ((error: unknown) => void) | undefined;
 }
 
+/** One subscription. */
 interface Entry<E> {
   readonly type: string;
   readonly listener: (event: E) => void;
+  readonly signal: AbortSignal | undefined;
   ended: boolean;
+  /** Ends it from outside: the signal aborted, or the emitter is disposed. */
+  readonly stop: () => void;
 }
 
 /**
@@ -76,23 +81,26 @@ interface Entry<E> {
  * show an {@linkcode EventReader}: then nobody else can emit.
  */
 export class Emitter<E extends EventLike> implements Events<E>, Disposable {
-  // Both are replaced and never changed in place, so that a delivery under way
-  // keeps the list that was there when its event was emitted, without a copy.
-  #entries: readonly Entry<E>[] = [];
-  #byType: Map<string, readonly Entry<E>[]> = new Map();
+  // In the order of registration, which a Set keeps.
+  readonly #entries: Set<Entry<E>> = new Set();
+  // Who hears each type that somebody named; "*" stands for all other types, so
+  // that types from outside cannot fill the map. Made at the first emit after a
+  // change, and never changed in place: a delivery under way keeps the list that
+  // was there when its event was emitted, without a copy.
+  #lists: Map<string, readonly Entry<E>[]> | undefined;
   // The list of the type emitted last: sources mostly repeat themselves, and a
   // comparison is several times cheaper than a look-up in a map.
   #lastType: string | undefined;
-  #lastList: readonly Entry<E>[] = [];
+  #lastList: readonly Entry<E>[] = NOBODY;
   #queue: { readonly list: readonly Entry<E>[]; readonly event: E }[] = [];
   #delivering = false;
   #chained = 0;
+  #disposed = false;
   readonly #onListenerError: (error: unknown) => void;
-  readonly #ended: AbortController = new AbortController();
 
   /** Makes an emitter that nobody listens to yet. */
   constructor(options: EmitterOptions = {}) {
-    this.#onListenerError = options.onListenerError ?? reportError;
+    this.#onListenerError = options.onListenerError ?? throwAgain;
   }
 
   /**
@@ -108,9 +116,18 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
     if (list.length === 0) return;
     if (this.#delivering) return this.#enqueue(list, event);
     this.#delivering = true;
-    this.#deliver(list, event);
-    if (this.#queue.length > 0) this.#drain();
-    this.#delivering = false;
+    try {
+      this.#deliver(list, event);
+      if (this.#queue.length > 0) this.#drain();
+    } finally {
+      // Nothing above throws, except that the stack may be full already: then
+      // this emitter must not take itself for busy ever after.
+      this.#delivering = false;
+      if (this.#queue.length > 0) {
+        this.#queue = [];
+        this.#chained = 0;
+      }
+    }
   }
 
   /** Whether anybody would hear the type, so that a costly event need not be built. */
@@ -124,27 +141,7 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
     listener: (event: EventOf<E, T>) => void,
     options?: ListenOptions,
   ): Disposable {
-    const signal = options?.signal;
-    if (signal?.aborted || this.#ended.signal.aborted) return NOTHING;
-    const entry: Entry<E> = {
-      type,
-      listener: listener as (event: E) => void,
-      ended: false,
-    };
-    this.#setEntries([...this.#entries, entry]);
-    const end = (): void => {
-      if (entry.ended) return;
-      entry.ended = true;
-      signal?.removeEventListener("abort", end);
-      this.#ended.signal.removeEventListener("abort", end);
-      this.#setEntries(this.#entries.filter((other) => other !== entry));
-    };
-    if (signal !== undefined) {
-      signal.addEventListener("abort", end, { once: true });
-      // So that an emitter that ends lets go of a signal that lives on.
-      this.#ended.signal.addEventListener("abort", end, { once: true });
-    }
-    return { [Symbol.dispose]: end };
+    return this.#listen(type, listener as (event: E) => void, options?.signal);
   }
 
   /** See {@linkcode Events.once}. */
@@ -152,67 +149,78 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
     type: T,
     options?: ListenOptions,
   ): Promise<EventOf<E, T>> {
-    const ends = options?.signal
-      ? [options.signal, this.#ended.signal]
-      : [this.#ended.signal];
     return new Promise((resolve, reject) => {
-      const aborted = ends.find((end) => end.aborted);
-      if (aborted !== undefined) return reject(aborted.reason);
-      const release = (): void => {
-        subscription[Symbol.dispose]();
-        for (const end of ends) end.removeEventListener("abort", onAbort);
-      };
-      const onAbort = (abort: Event): void => {
-        release();
-        reject((abort.target as AbortSignal).reason);
-      };
-      const subscription = this.on(type, (event) => {
-        release();
-        resolve(event);
-      });
-      for (const end of ends) {
-        end.addEventListener("abort", onAbort, { once: true });
-      }
+      const subscription = this.#listen(
+        type,
+        (event) => {
+          subscription[Symbol.dispose]();
+          resolve(event as EventOf<E, T>);
+        },
+        options?.signal,
+        reject,
+      );
     });
   }
 
   /** See {@linkcode Events.events}. */
   events(options?: StreamOptions): EventStream<E> {
-    return new BufferedStream(this, this.#ended.signal, options);
+    return new BufferedStream<E>(
+      (push, end) => this.#listen("*", push, options?.signal, end),
+      options?.limit,
+    );
   }
 
   /**
    * Ends every subscription and stream, and rejects every pending `once`. A
-   * stream still gives what it holds. A second call does nothing.
+   * stream still gives what it holds; events that wait for their delivery
+   * because a listener emitted them are dropped. A second call does nothing.
    */
   [Symbol.dispose](): void {
-    if (this.#ended.signal.aborted) return;
-    for (const entry of this.#entries) entry.ended = true;
-    this.#setEntries([]);
-    this.#queue = [];
-    this.#ended.abort(
-      new DOMException("The emitter is disposed", "AbortError"),
-    );
+    if (this.#disposed) return;
+    this.#disposed = true;
+    for (const entry of this.#entries) entry.stop();
+  }
+
+  /** `onStop` hears of an end that the holder of the result did not ask for. */
+  #listen(
+    type: string,
+    listener: (event: E) => void,
+    signal: AbortSignal | undefined,
+    onStop?: (reason: unknown) => void,
+  ): Disposable {
+    if (signal?.aborted || this.#disposed) {
+      onStop?.(reasonToStop(signal));
+      return NOTHING;
+    }
+    const stop = (): void => {
+      end();
+      onStop?.(reasonToStop(signal));
+    };
+    const entry: Entry<E> = { type, listener, signal, ended: false, stop };
+    const end = (): void => {
+      if (entry.ended) return;
+      entry.ended = true;
+      signal?.removeEventListener("abort", stop);
+      this.#entries.delete(entry);
+      this.#forgetLists();
+    };
+    this.#entries.add(entry);
+    this.#forgetLists();
+    signal?.addEventListener("abort", stop, { once: true });
+    return { [Symbol.dispose]: end };
+  }
+
+  #forgetLists(): void {
+    this.#lists = undefined;
+    this.#lastType = undefined;
+    this.#lastList = NOBODY;
   }
 
   #listFor(type: string): readonly Entry<E>[] {
-    let list = this.#byType.get(type);
-    if (list === undefined) {
-      list = this.#entries.filter((entry) =>
-        entry.type === type || entry.type === "*"
-      );
-      // An unheard type is not remembered: types from outside cannot fill it.
-      if (list.length > 0) this.#byType.set(type, list);
-    }
+    this.#lists ??= listsOf(this.#entries);
     this.#lastType = type;
-    this.#lastList = list;
-    return list;
-  }
-
-  #setEntries(entries: readonly Entry<E>[]): void {
-    this.#entries = entries;
-    this.#byType = new Map();
-    this.#lastType = undefined;
+    this.#lastList = this.#lists.get(type) ?? this.#lists.get("*") ?? NOBODY;
+    return this.#lastList;
   }
 
   #enqueue(list: readonly Entry<E>[], event: E): void {
@@ -225,24 +233,54 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
   }
 
   #drain(): void {
-    // Not shift(): the queue may be long, and disposal replaces it.
+    // Not shift(): the queue may be long.
     for (let i = 0; i < this.#queue.length; i++) {
       const { list, event } = this.#queue[i]!;
       this.#deliver(list, event);
     }
-    this.#queue = [];
-    this.#chained = 0;
   }
 
   #deliver(list: readonly Entry<E>[], event: E): void {
     for (let i = 0; i < list.length; i++) {
       const entry = list[i]!;
-      if (entry.ended) continue;
+      // The signal itself is asked too: another of its abort listeners, called
+      // before ours, may be who emits this event.
+      if (entry.ended || entry.signal?.aborted) continue;
+      // Not as a method: a listener has no business with the entry.
+      const { listener } = entry;
       try {
-        entry.listener(event);
+        listener(event);
       } catch (error) {
-        queueMicrotask(() => this.#onListenerError(error));
+        this.#report(error);
       }
     }
   }
+
+  // On its own: a function that captures `this` inside the loop would cost an
+  // allocation for every event, thrown or not.
+  #report(error: unknown): void {
+    const handle = this.#onListenerError;
+    queueMicrotask(() => handle(error));
+  }
+}
+
+/** Who hears each named type, in order of registration; "*" are the others. */
+function listsOf<E>(entries: Set<Entry<E>>): Map<string, Entry<E>[]> {
+  const lists = new Map<string, Entry<E>[]>([["*", []]]);
+  for (const { type } of entries) lists.set(type, []);
+  for (const entry of entries) {
+    if (entry.type !== "*") lists.get(entry.type)!.push(entry);
+    else for (const list of lists.values()) list.push(entry);
+  }
+  return lists;
+}
+
+function reasonToStop(signal: AbortSignal | undefined): unknown {
+  if (signal?.aborted) return signal.reason;
+  return new DOMException("The emitter is disposed", "AbortError");
+}
+
+// In a microtask this is what reportError() does, and Node has no reportError.
+function throwAgain(error: unknown): never {
+  throw error;
 }

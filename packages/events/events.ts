@@ -4,9 +4,15 @@ export interface EventLike {
   readonly type: string;
 }
 
-/** The members of the union `E` whose `type` is `T`; all of them for `"*"`. */
+/**
+ * The members of the union `E` whose `type` is `T` or may be it; all of them
+ * for `"*"`.
+ */
 export type EventOf<E extends EventLike, T extends E["type"] | "*"> = T extends
-  "*" ? E : Extract<E, { readonly type: T }>;
+  "*" ? E
+  // For each member of E by itself: one may have several types, or any string.
+  : E extends EventLike ? T extends E["type"] ? E : never
+  : never;
 
 /** Options for {@linkcode Events.on} and {@linkcode Events.once}. */
 export interface ListenOptions {
@@ -28,7 +34,9 @@ export interface StreamOptions extends ListenOptions {
 /**
  * The events of one source in order, read at the consumer's pace.
  *
- * Breaking out of `for await`, `return()` and `await using` all end it.
+ * Breaking out of `for await`, `return()` and `await using` all end it and drop
+ * what it holds. When its signal aborts or the source ends, it still gives what
+ * it holds and is done after that; it never rejects.
  */
 export interface EventStream<E extends EventLike>
   extends AsyncIterableIterator<E, undefined>, AsyncDisposable {
@@ -42,8 +50,9 @@ export interface EventStream<E extends EventLike>
  *
  * The contract:
  *
- * - Delivery is synchronous, in the order of registration, to those who
- *   listened when the event was emitted. Who ended meanwhile hears nothing.
+ * - Delivery is synchronous, in the order of registration (for one type or for
+ *   `"*"` alike), to those who listened when the event was emitted. Who ended
+ *   meanwhile, or whose signal is aborted, hears nothing.
  * - An event emitted inside a listener is delivered after the current one.
  * - A listener that throws stops nobody; its error goes to the emitter's
  *   `onListenerError`.
@@ -52,7 +61,10 @@ export interface EventStream<E extends EventLike>
  *   `state`: events only say that it changed.
  */
 export interface Events<E extends EventLike> {
-  /** Calls `listener` for each event of one type, or of every type for `"*"`. */
+  /**
+   * Calls `listener` for each event of one type, or of every type for `"*"`,
+   * until the result is disposed. The same function given twice is called twice.
+   */
   on<T extends E["type"] | "*">(
     type: T,
     listener: (event: EventOf<E, T>) => void,
@@ -66,6 +78,10 @@ export interface Events<E extends EventLike> {
     type: T,
     options?: ListenOptions,
   ): Promise<EventOf<E, T>>;
-  /** Reads all events from now on, in order, through a bounded buffer. */
+  /**
+   * Reads all events from now on, in order, through a bounded buffer.
+   *
+   * @throws {RangeError} When `limit` is not a positive integer.
+   */
   events(options?: StreamOptions): EventStream<E>;
 }

@@ -33,10 +33,12 @@ class Merged<E extends EventLike> extends EventReader<E>
 
 /**
  * Reads several sources as one, so that a program can watch a whole
- * composition in one stream. Events keep the order in which they were emitted.
+ * composition in one stream. The events come in the order in which the sources
+ * deliver them, those of each source in its own order; a source given twice
+ * gives its events twice.
  *
- * Who merges disposes: a source that ends by itself does not end the others,
- * nor the merged one.
+ * Who merges disposes, or aborts the signal: a source that ends by itself does
+ * not end the others, nor the merged one.
  *
  * ```ts
  * import { merge } from "@holdfast/events";

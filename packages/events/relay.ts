@@ -11,8 +11,11 @@ export interface RelayOptions<From extends EventLike, To extends EventLike>
 }
 
 /**
- * Passes every event of `source` on to `target`, until the result is disposed
- * or the signal aborts.
+ * Passes every event of `source` on to `target`, until the result is disposed,
+ * the signal aborts or the source ends. It does not see the end of the target:
+ * who ends that disposes the relay too.
+ *
+ * What `map` throws goes to the source's `onListenerError`.
  *
  * ```ts
  * import { Emitter, relay } from "@holdfast/events/emitter";
@@ -29,18 +32,24 @@ export interface RelayOptions<From extends EventLike, To extends EventLike>
  * assertEquals(counts, [1]);
  * ```
  */
+// `Made` on its own, so that the target decides what fits and the function's
+// result is checked against it; `const`, so that "inner" is not read as string.
+export function relay<
+  From extends EventLike,
+  To extends EventLike,
+  const Made extends To,
+>(
+  source: Events<From>,
+  target: { emit(event: To): void },
+  options: RelayOptions<From, Made> & {
+    readonly map: (event: From) => Made | undefined;
+  },
+): Disposable;
+/** Passes each event on as it is, to a target that takes every one of them. */
 export function relay<From extends To, To extends EventLike>(
   source: Events<From>,
   target: { emit(event: To): void },
   options?: ListenOptions,
-): Disposable;
-/** Passes on what `map` makes of each event. */
-export function relay<From extends EventLike, To extends EventLike>(
-  source: Events<From>,
-  target: { emit(event: To): void },
-  options: RelayOptions<From, To> & {
-    readonly map: (event: From) => To | undefined;
-  },
 ): Disposable;
 export function relay<From extends EventLike, To extends EventLike>(
   source: Events<From>,

@@ -1,6 +1,14 @@
 /**
  * What the tests of several packages share. Development only, never published.
  *
+ * ```ts
+ * import { runs, testWith } from "@holdfast/testkit";
+ * import { assert } from "@std/assert";
+ *
+ * const registered = testWith; // testWith({ name, needs: ["mosquitto"], fn })
+ * assert(runs(100) >= 100 && registered !== undefined);
+ * ```
+ *
  * @module
  */
 export {
@@ -11,3 +19,4 @@ export {
   requireAll,
   testWith,
 } from "./parts.ts";
+export { runs, soaking } from "./soak.ts";

@@ -21,6 +21,7 @@ export type Program =
   | "python3"
   | "redis-server"
   | "sh"
+  | "ssh"
   | "sshd"
   | "ufw"
   | "unshare";
@@ -42,22 +43,31 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   python3: ["python3", "--version"],
   "redis-server": ["redis-server", "--version"],
   sh: ["sh", "-c", ":"],
+  ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
   ufw: ["ufw", "--version"],
   unshare: ["unshare", "--version"],
 };
 
-/** A program, or `"netns"`: network namespaces for an ordinary user. */
-export type Part = Program | "netns";
+/**
+ * A program, `"linux"`, or `"netns"`: network namespaces for an ordinary user.
+ */
+export type Part = Program | "linux" | "netns";
 
 const known = new Map<Part, string | undefined>();
 
 /** Why the part cannot be used here; `undefined` when it can. */
 export function missing(part: Part): string | undefined {
   if (!known.has(part)) {
-    known.set(part, part === "netns" ? probeNetns() : probeProgram(part));
+    known.set(part, probe(part));
   }
   return known.get(part);
+}
+
+function probe(part: Part): string | undefined {
+  if (part === "netns") return probeNetns();
+  if (part !== "linux") return probeProgram(part);
+  return Deno.build.os === "linux" ? undefined : `${Deno.build.os} is no Linux`;
 }
 
 function probeProgram(part: Program): string | undefined {
