@@ -1,0 +1,250 @@
+import {
+  type CoreAction,
+  type CoreInput,
+  type CoreState,
+  type CoreStep,
+  GAP_MS_MAX,
+  RESYNC_MS,
+  TRIAL_MS,
+} from "./_core_state.ts";
+import { overlay, unseen } from "./_overlay.ts";
+import { diffSnapshots } from "./diff.ts";
+import type { NetworkEvent } from "./network_event.ts";
+import type { NetworkSnapshot } from "./snapshot.ts";
+
+const RESTART_MS_MIN = 1_000;
+const RESTART_MS_MAX = 60_000;
+/** A monitor that lived this long starts afresh with its restart delays. */
+const MONITOR_STABLE_MS = 10_000;
+
+/**
+ * The whole scheduling of a watch: when to read, when to look, when to try the
+ * monitor again, and what to tell. One reading at a time; every hint is
+ * followed by a reading that began after it.
+ */
+export function step(
+  state: CoreState,
+  input: CoreInput,
+  now: number,
+): CoreStep {
+  const [took, told] = take(state, input, now);
+  const [next, events, actions] = advance(took, now);
+  return { state: next, events: [...told, ...events], actions };
+}
+
+/** When to call {@linkcode step} with `wake`, if nothing else happens. */
+export function wakeAt(state: CoreState): number {
+  const { monitor, unsettled, config } = state;
+  const times = [state.pollAtMs];
+  if (!state.reading) times.push(readDueAt(state));
+  if (monitor.status === "trial") times.push(monitor.sinceMs + TRIAL_MS);
+  if (monitor.status === "down") times.push(monitor.restartAtMs);
+  if (unsettled !== undefined) {
+    times.push(unsettled.sinceMs + config.settleMsMax);
+    if (!state.reading) times.push(unsettled.lastMs + config.quietMs);
+  }
+  return Math.min(...times);
+}
+
+function readDueAt(state: CoreState): number {
+  const { fullAtMs, readAtMs = Infinity, resyncAtMs = Infinity } = state;
+  return Math.min(fullAtMs, readAtMs, resyncAtMs);
+}
+
+type Told = readonly [CoreState, readonly NetworkEvent[]];
+
+function take(state: CoreState, input: CoreInput, now: number): Told {
+  const { config } = state;
+  switch (input.type) {
+    case "start":
+      return [{
+        ...state,
+        readAtMs: now,
+        pollAtMs: config.poll ? now + config.pollMs : Infinity,
+        // Due at once: `advance` starts it.
+        monitor: config.monitor
+          ? { status: "down", restartAtMs: now, attempt: 0 }
+          : { status: "off" },
+      }, []];
+    case "wake":
+      return [state, []];
+    case "hint":
+      return [hinted(state, now), []];
+    case "refresh":
+      return [hinted({ ...state, gapMs: 0 }, now), []];
+    case "snapshot":
+      return takeSnapshot(state, input.snapshot, now);
+    case "read-failed":
+      return degrade(
+        readEnded({ ...state, gapMs: GAP_MS_MAX }, now),
+        "read",
+        input.reason,
+      );
+    case "monitor-started": {
+      const attempt = "attempt" in state.monitor ? state.monitor.attempt : 0;
+      return [{
+        ...state,
+        resyncAtMs: now + RESYNC_MS,
+        monitor: { status: "trial", sinceMs: now, attempt },
+      }, []];
+    }
+    case "monitor-ended":
+      return monitorEnded(state, input, now);
+  }
+}
+
+function hinted(state: CoreState, now: number): CoreState {
+  if (state.reading) return { ...state, again: true };
+  const dueMs = Math.max(now, state.lastReadMs + state.gapMs);
+  return {
+    ...state,
+    readAtMs: Math.min(state.readAtMs ?? Infinity, dueMs),
+  };
+}
+
+function readEnded(state: CoreState, now: number): CoreState {
+  const { config, monitor, again, gapMs } = state;
+  const watched = monitor.status === "live" || monitor.status === "trial";
+  const fullMs = watched ? config.fullReadMs : config.fallbackReadMs;
+  return {
+    ...state,
+    reading: false,
+    again: false,
+    lastReadMs: now,
+    fullAtMs: now + fullMs,
+    readAtMs: again ? now + gapMs : undefined,
+  };
+}
+
+function takeSnapshot(
+  state: CoreState,
+  read: NetworkSnapshot,
+  now: number,
+): Told {
+  const known = state.snapshot;
+  const snapshot = overlay(known, read);
+  const changes = known === undefined ? [] : diffSnapshots(known, snapshot);
+  const changed = changes.length > 0;
+  // A storm of hints that change nothing must not become a storm of readings.
+  const calm = now - state.lastReadMs > 10 * GAP_MS_MAX;
+  const gapMs = changed || calm
+    ? 0
+    : Math.min(GAP_MS_MAX, Math.max(1, state.gapMs * 2));
+  const { unsettled } = state;
+  const next = readEnded({
+    ...state,
+    snapshot,
+    gapMs,
+    unsettled: !changed ? unsettled : {
+      sinceMs: unsettled?.sinceMs ?? now,
+      lastMs: now,
+      changes: (unsettled?.changes ?? 0) + changes.length,
+    },
+  }, now);
+  const hidden = known === undefined ? [] : unseen(known, read);
+  const [after, told] = hidden.length > 0
+    ? degrade(next, "read", read.problems.join("; "))
+    : recover(next, "read", "Everything is seen again");
+  return [after, [...changes, ...told]];
+}
+
+function monitorEnded(
+  state: CoreState,
+  input: { readonly reason: string; readonly final: boolean },
+  now: number,
+): Told {
+  const { monitor, config } = state;
+  const stable = "sinceMs" in monitor &&
+    now - monitor.sinceMs > MONITOR_STABLE_MS;
+  const attempt = stable || !("attempt" in monitor) ? 0 : monitor.attempt;
+  const delayMs = Math.min(RESTART_MS_MAX, RESTART_MS_MIN * 2 ** attempt);
+  const next: CoreState = {
+    ...state,
+    monitor: {
+      status: "down",
+      restartAtMs: input.final ? Infinity : now + delayMs,
+      attempt: Math.min(attempt + 1, 16),
+    },
+    fullAtMs: Math.min(state.fullAtMs, now + config.fallbackReadMs),
+  };
+  // It may have died before it told of a change.
+  return degrade(
+    hinted(next, now),
+    "monitor",
+    `${input.reason}: changes are found by reading every ${config.fallbackReadMs} ms`,
+  );
+}
+
+function degrade(
+  state: CoreState,
+  what: "monitor" | "read",
+  reason: string,
+): Told {
+  const known = state.degraded[what] !== undefined;
+  return [
+    { ...state, degraded: { ...state.degraded, [what]: reason } },
+    known ? [] : [{ type: "degraded", what, reason }],
+  ];
+}
+
+function recover(
+  state: CoreState,
+  what: "monitor" | "read",
+  reason: string,
+): Told {
+  if (state.degraded[what] === undefined) return [state, []];
+  return [
+    { ...state, degraded: { ...state.degraded, [what]: undefined } },
+    [{ type: "recovered", what, reason }],
+  ];
+}
+
+/** Does what is due. */
+function advance(
+  from: CoreState,
+  now: number,
+): readonly [CoreState, readonly NetworkEvent[], readonly CoreAction[]] {
+  const actions: CoreAction[] = [];
+  let state = from;
+  let events: readonly NetworkEvent[] = [];
+  const { monitor, config } = state;
+  if (monitor.status === "down" && now >= monitor.restartAtMs) {
+    const { attempt } = monitor;
+    state = { ...state, monitor: { status: "starting", attempt } };
+    actions.push("start-monitor");
+  } else if (monitor.status === "trial" && now >= monitor.sinceMs + TRIAL_MS) {
+    state = { ...state, monitor: { ...monitor, status: "live" } };
+    [state, events] = recover(state, "monitor", "The monitor runs again");
+  }
+  if (now >= state.pollAtMs) {
+    state = { ...state, pollAtMs: now + config.pollMs };
+    actions.push("poll");
+  }
+  if (now >= readDueAt(state) && !state.reading) {
+    const resynced = now >= (state.resyncAtMs ?? Infinity);
+    state = {
+      ...state,
+      reading: true,
+      again: false,
+      readAtMs: undefined,
+      resyncAtMs: resynced ? undefined : state.resyncAtMs,
+    };
+    actions.push("read");
+  }
+  const [settled, told] = settle(state, now);
+  return [settled, [...events, ...told], actions];
+}
+
+function settle(state: CoreState, now: number): Told {
+  const { unsettled, config, reading } = state;
+  if (unsettled === undefined) return [state, []];
+  const limit = now >= unsettled.sinceMs + config.settleMsMax;
+  const quiet = now >= unsettled.lastMs + config.quietMs && !reading;
+  if (!limit && !quiet) return [state, []];
+  return [{ ...state, unsettled: undefined }, [{
+    type: "settled",
+    reason: quiet ? "quiet" : "limit",
+    changes: unsettled.changes,
+    durationMs: now - unsettled.sinceMs,
+  }]];
+}

@@ -1,0 +1,110 @@
+import type { NetworkEvent } from "./network_event.ts";
+import type { NetworkSnapshot } from "./snapshot.ts";
+
+/** `ip monitor` hears nothing in its first milliseconds (3 were measured). */
+export const RESYNC_MS = 50;
+/** A monitor that lives this long has understood its arguments. */
+export const TRIAL_MS = 250;
+/** The longest pause between readings while hints keep telling nothing new. */
+export const GAP_MS_MAX = 100;
+/** What the shell was told to do, in milliseconds. */
+export interface CoreConfig {
+  /** Between two cheap looks at `Deno.networkInterfaces()`. */
+  readonly pollMs: number;
+  /** Between two full readings while a monitor gives hints. */
+  readonly fullReadMs: number;
+  /** Between two full readings while there is no monitor. */
+  readonly fallbackReadMs: number;
+  /** How long nothing must change for `settled`. */
+  readonly quietMs: number;
+  /** How long `settled` may be put off by further changes. */
+  readonly settleMsMax: number;
+  /** Whether there is a monitor to start. */
+  readonly monitor: boolean;
+  /** Whether `Deno.networkInterfaces()` may be asked. */
+  readonly poll: boolean;
+}
+
+/** Where the event source is. */
+export type MonitorState =
+  | { readonly status: "off" }
+  | { readonly status: "starting"; readonly attempt: number }
+  | {
+    readonly status: "trial" | "live";
+    readonly sinceMs: number;
+    readonly attempt: number;
+  }
+  | {
+    readonly status: "down";
+    readonly restartAtMs: number;
+    readonly attempt: number;
+  };
+
+/** All that the watch knows between two inputs. */
+export interface CoreState {
+  readonly config: CoreConfig;
+  readonly snapshot?: NetworkSnapshot | undefined;
+  readonly reading: boolean;
+  /** A hint came while reading: what is being read may be too old. */
+  readonly again: boolean;
+  /** When to read because of a hint. */
+  readonly readAtMs?: number | undefined;
+  /** When to read because the monitor hears from now on. */
+  readonly resyncAtMs?: number | undefined;
+  /** When to read because it is time. */
+  readonly fullAtMs: number;
+  readonly pollAtMs: number;
+  /** The pause after a reading that found nothing new; 0 after a change. */
+  readonly gapMs: number;
+  readonly lastReadMs: number;
+  readonly unsettled?:
+    | {
+      readonly sinceMs: number;
+      readonly lastMs: number;
+      readonly changes: number;
+    }
+    | undefined;
+  readonly monitor: MonitorState;
+  readonly degraded: {
+    readonly monitor?: string | undefined;
+    readonly read?: string | undefined;
+  };
+}
+
+/** What happened outside. */
+export type CoreInput =
+  | { readonly type: "start" | "wake" | "hint" | "refresh" }
+  | { readonly type: "snapshot"; readonly snapshot: NetworkSnapshot }
+  | { readonly type: "read-failed"; readonly reason: string }
+  | { readonly type: "monitor-started" }
+  | {
+    readonly type: "monitor-ended";
+    readonly reason: string;
+    /** Whether another try can help. */
+    readonly final: boolean;
+  };
+
+/** What the shell is to do. */
+export type CoreAction = "read" | "poll" | "start-monitor";
+
+/** What follows from an input. */
+export interface CoreStep {
+  readonly state: CoreState;
+  readonly events: readonly NetworkEvent[];
+  readonly actions: readonly CoreAction[];
+}
+
+/** A watch that has not begun. */
+export function initial(config: CoreConfig): CoreState {
+  return {
+    config,
+    reading: false,
+    again: false,
+    fullAtMs: Infinity,
+    pollAtMs: Infinity,
+    gapMs: 0,
+    lastReadMs: -Infinity,
+    monitor: { status: "off" },
+    degraded: {},
+  };
+}

@@ -1,0 +1,226 @@
+import { familyOf, scopeOf, withoutZone } from "./_address.ts";
+import type { Parts } from "./_assemble.ts";
+import type {
+  DefaultRoute,
+  EffectiveRoute,
+  Family,
+  InterfaceAddress,
+  NetworkInterface,
+  NetworkSnapshot,
+  RoutingRule,
+} from "./snapshot.ts";
+
+/**
+ * Addresses by which the kernel is asked where the Internet lies. Nothing is
+ * sent to them. The AS112 prefixes (RFC 7535) are global by decree, so no
+ * local network and no documentation example holds them.
+ */
+const PROBES: Readonly<Record<Family, string>> = {
+  IPv4: "192.31.196.1",
+  IPv6: "2001:4:112::1",
+};
+
+/** The arguments of the one process that reads everything. */
+export const IP_ARGS: readonly string[] = [
+  "-j",
+  "-d",
+  "-force",
+  "-batch",
+  "-",
+];
+
+/**
+ * Its standard input. The route lists are filtered, because a full dump on a
+ * router takes 100 ms; `route get` also tells what rules and half-Internet
+ * VPN routes (0/1 and 128/1) make of them.
+ */
+export const IP_BATCH: string = [
+  "addr show",
+  "route show table all default",
+  "rule show",
+  `route get ${PROBES.IPv4}`,
+  `route get ${PROBES.IPv6}`,
+  "",
+].join("\n");
+
+type Row = Readonly<Record<string, unknown>>;
+
+/**
+ * Reads the output of `ip` for {@linkcode IP_BATCH}: one JSON array a line. A
+ * command that fails prints no line, and an empty list tells nothing of its
+ * command: so the first line is the addresses, the second the routes, and the
+ * others are told by their rows. `undefined` when it is not that output.
+ */
+export function parseIpBatch(text: string): Parts | undefined {
+  const lines = text.split("\n").filter((line) => line.trim() !== "");
+  const [links, second, ...rest] = lines.map(parseRows);
+  if (links === undefined || !links.some(isLink)) return undefined;
+  const listsRules = (rows: readonly Row[] | undefined): boolean =>
+    rows !== undefined &&
+    rows.some((row) => number(row.priority) !== undefined);
+  // Where the routes could not be listed, the rules have moved up.
+  const routes = listsRules(second) ? undefined : second;
+  const others = listsRules(second) ? [second, ...rest] : rest;
+  const rules = others.find((rows) => listsRules(rows) || rows?.length === 0);
+  return {
+    interfaces: links.filter(isLink).map(toInterface),
+    defaultRoutes: routes?.flatMap(toDefaultRoutes),
+    rules: rules?.filter((row) => number(row.priority) !== undefined)
+      .map(toRule),
+    effective: toEffective(others.flatMap((rows) => rows ?? [])),
+    links: true,
+    sources: ["ip"],
+  };
+}
+
+function parseRows(line: string): readonly Row[] | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return Array.isArray(value) ? value.filter(isRow) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isRow(value: unknown): value is Row {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+function isLink(row: Row): boolean {
+  return text(row.ifname) !== undefined && Number.isSafeInteger(row.ifindex);
+}
+
+function rowsIn(value: unknown): readonly Row[] {
+  return Array.isArray(value) ? value.filter(isRow) : [];
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === "string" && value !== "" ? value : undefined;
+}
+
+function number(value: unknown): number | undefined {
+  return typeof value === "number" && Number.isSafeInteger(value)
+    ? value
+    : undefined;
+}
+
+function has(flags: unknown, flag: string): boolean {
+  return Array.isArray(flags) && flags.includes(flag);
+}
+
+function toInterface(row: Row): NetworkInterface {
+  const up = has(row.flags, "UP");
+  const mtu = number(row.mtu);
+  const info = isRow(row.linkinfo) ? text(row.linkinfo.info_kind) : undefined;
+  const kind = info ?? text(row.link_type);
+  return {
+    name: row.ifname as string,
+    index: row.ifindex as number,
+    up,
+    // The kernel does not know the carrier of an interface that is off.
+    ...(up && { carrier: has(row.flags, "LOWER_UP") }),
+    ...(mtu !== undefined && { mtu }),
+    ...(kind !== undefined && { kind }),
+    addresses: rowsIn(row.addr_info).flatMap(toAddress),
+  };
+}
+
+function toAddress(row: Row): InterfaceAddress[] {
+  const address = text(row.local);
+  const prefix = number(row.prefixlen);
+  const family = address === undefined ? undefined : familyOf(address);
+  if (address === undefined || prefix === undefined || family === undefined) {
+    return [];
+  }
+  const told = text(row.scope);
+  const own = scopeOf(address);
+  return [{
+    family,
+    address,
+    prefix,
+    scope: own === "global" && (told === "site" || told === "link" ||
+        told === "host")
+      ? told
+      : own,
+    tentative: row.tentative === true || row.dadfailed === true,
+    deprecated: row.deprecated === true,
+    temporary: row.temporary === true,
+  }];
+}
+
+function toDefaultRoutes(row: Row): DefaultRoute[] {
+  if (row.dst !== "default") return [];
+  const hops = rowsIn(row.nexthops);
+  return hops.length === 0
+    ? [toDefaultRoute(row, row)]
+    : hops.map((hop) => toDefaultRoute(row, hop));
+}
+
+function toDefaultRoute(row: Row, hop: Row): DefaultRoute {
+  const gateway = gatewayOf(hop);
+  const name = text(hop.dev);
+  return {
+    family: routeFamily(row, gateway),
+    type: text(row.type) ?? "unicast",
+    ...(gateway !== undefined && { gateway }),
+    ...(name !== undefined && { interface: name }),
+    metric: number(row.metric) ?? 0,
+    // `ip` names the table only with -d, or when it is another than main.
+    table: text(row.table) ?? "main",
+  };
+}
+
+/** The router; one of the other family stands under `via` (RFC 5549). */
+function gatewayOf(hop: Row): string | undefined {
+  const via = isRow(hop.via) ? text(hop.via.host) : undefined;
+  const gateway = text(hop.gateway) ?? via;
+  return gateway !== undefined && familyOf(gateway) !== undefined
+    ? withoutZone(gateway)
+    : undefined;
+}
+
+/** `ip` does not say: but the kernel gives each IPv6 route a preference. */
+function routeFamily(row: Row, gateway: string | undefined): Family {
+  if ("pref" in row) return "IPv6";
+  return gateway !== undefined && familyOf(gateway) === "IPv6" &&
+      !("via" in row) && rowsIn(row.nexthops).every((hop) => !("via" in hop))
+    ? "IPv6"
+    : "IPv4";
+}
+
+function toRule(row: Row): RoutingRule {
+  const { priority, table, action, protocol: _, ...match } = row;
+  const src = match.src === "all" && match.srclen === undefined ? ["src"] : [];
+  return {
+    family:
+      Object.values(match).some((value) =>
+          typeof value === "string" && familyOf(value) === "IPv6"
+        )
+        ? "IPv6"
+        : "IPv4",
+    priority: priority as number,
+    match: Object.entries(match)
+      .filter(([key]) => !src.includes(key))
+      .map(([key, value]) => value === null ? key : `${key} ${String(value)}`)
+      .sort().join(" "),
+    action: text(action) ?? `table ${text(table) ?? "main"}`,
+  };
+}
+
+function toEffective(rows: readonly Row[]): NetworkSnapshot["effective"] {
+  const found: { IPv4?: EffectiveRoute; IPv6?: EffectiveRoute } = {};
+  for (const family of ["IPv4", "IPv6"] as const) {
+    const row = rows.find(({ dst }) => dst === PROBES[family]);
+    const name = row && text(row.dev);
+    // A refusal has a type of its own, or leads to the loopback interface.
+    if (row === undefined || name === undefined || name === "lo") continue;
+    if ((text(row.type) ?? "unicast") !== "unicast") continue;
+    const gateway = gatewayOf(row);
+    found[family] = {
+      family,
+      interface: name,
+      ...(gateway !== undefined && { gateway }),
+    };
+  }
+  return found;
+}

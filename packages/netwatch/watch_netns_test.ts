@@ -1,0 +1,119 @@
+import { assert, assertEquals } from "@std/assert";
+import { delay } from "@std/async";
+import { testWith } from "@holdfast/testkit";
+
+const DRIVER = new URL("./testdata/netns_driver.ts", import.meta.url).pathname;
+const CONFIG = new URL("../../deno.json", import.meta.url).pathname;
+/** The least rights that the README promises to be enough. */
+const RIGHTS = ["--allow-sys=networkInterfaces", "--allow-run=ip,sh"];
+
+function denoRun(rights: readonly string[], ...args: string[]): string[] {
+  return [
+    Deno.execPath(),
+    "run",
+    "--no-prompt",
+    "--no-check",
+    "--config",
+    CONFIG,
+    ...rights,
+    DRIVER,
+    ...args,
+  ];
+}
+
+function inNamespace(args: readonly string[]): Deno.Command {
+  return new Deno.Command("unshare", {
+    args: ["-Urn", ...args],
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  });
+}
+
+async function passes(args: readonly string[]): Promise<string> {
+  const { success, stdout, stderr } = await inNamespace(args).output();
+  const decoder = new TextDecoder();
+  assert(success, decoder.decode(stderr));
+  return decoder.decode(stdout);
+}
+
+testWith({
+  name: "every kind of change is published once, as the right event",
+  needs: ["netns"],
+  fn: async () => {
+    await passes(denoRun(RIGHTS, "script"));
+  },
+});
+
+testWith({
+  name: "60 random changes: none is missed, the end state is the kernel's",
+  needs: ["netns"],
+  fn: async (t) => {
+    const seed = crypto.getRandomValues(new Uint32Array(1))[0]!;
+    await t.step(`seed ${seed}`, async () => {
+      await passes(denoRun(RIGHTS, "random", String(seed)));
+    });
+  },
+});
+
+testWith({
+  name: "a killed, flooded or missing monitor is told, and nothing is missed",
+  needs: ["netns"],
+  fn: async () => {
+    await passes(denoRun(RIGHTS, "sensors"));
+  },
+});
+
+testWith({
+  name: "a connection hears of its own path, and of no other",
+  needs: ["netns"],
+  fn: async () => {
+    await passes(denoRun([...RIGHTS, "--allow-net=10.77.0.2"], "paths"));
+  },
+});
+
+testWith({
+  name: "without the right to run ip, addresses are found by polling",
+  needs: ["netns"],
+  fn: async () => {
+    await passes([
+      "sh",
+      "-c",
+      'ip link set lo up; (sleep 1; ip addr add 127.0.0.9/8 dev lo) & exec "$@"',
+      "sh",
+      ...denoRun(["--allow-sys=networkInterfaces"], "blind"),
+    ]);
+  },
+});
+
+testWith({
+  name: "a watch that is killed leaves no monitor behind",
+  needs: ["netns"],
+  fn: async () => {
+    await using child = inNamespace(denoRun(RIGHTS, "hold")).spawn();
+    const reader = child.stdout.getReader();
+    const { value } = await reader.read();
+    await reader.cancel();
+    const { monitors } = JSON.parse(new TextDecoder().decode(value)) as {
+      readonly monitors: readonly number[];
+    };
+    assertEquals(monitors.length, 1);
+    child.kill("SIGKILL");
+    await child.status;
+    await child.stderr.cancel();
+    for (let i = 0; i < 200; i++) {
+      if (!await alive(monitors[0]!)) return;
+      await delay(10);
+    }
+    throw new Error(`Process ${monitors[0]} outlived its watch by 2 s`);
+  },
+});
+
+async function alive(pid: number): Promise<boolean> {
+  const { success } = await new Deno.Command("sh", {
+    // A dead child of somebody who does not ask for it (Z) is no process.
+    args: ["-c", `grep -q '^State:.[^Z]' /proc/${pid}/status`],
+    stderr: "null",
+  }).output();
+  return success;
+}
