@@ -5,32 +5,35 @@
  * keep one byte stream while brokers die, connections break, addresses change
  * and programs are replaced.
  *
- * ```ts no-eval
+ * ```ts
  * import { openPeer } from "@holdfast/holdfast";
  * import { createIdentity } from "@holdfast/signal";
  *
  * const brokers = ["mqtt://broker-one.example", "mqtt://broker-two.example"];
  *
- * // One program...
- * const identity = await createIdentity();
- * await using server = await openPeer({
- *   identity,
- *   brokers,
- *   listen: { hostname: "0.0.0.0", port: 0 },
- * });
- * console.log(server.id);
- * const accepting = server.accept();
+ * // One program listens, and prints its id...
+ * export async function serve(): Promise<void> {
+ *   await using peer = await openPeer({
+ *     identity: await createIdentity(),
+ *     brokers,
+ *     listen: { hostname: "0.0.0.0", port: 0 },
+ *   });
+ *   console.log(peer.id);
+ *   for await (const { peer: from, conn } of peer) {
+ *     console.log(`${from} is here, from`, conn.remoteAddr);
+ *     void conn.readable.pipeTo(conn.writable);
+ *   }
+ * }
  *
- * // ...and another one, which knows nothing but the id.
- * await using client = await openPeer({
- *   identity: await createIdentity(),
- *   brokers,
- * });
- * const conn = await client.connect(server.id); // a Deno.Conn that lasts
- * await conn.write(new TextEncoder().encode("hello"));
- *
- * const { peer, conn: accepted } = await accepting;
- * console.log(peer === client.id, accepted.remoteAddr);
+ * // ...and another one connects to that id, which is all it knows.
+ * export async function greet(id: string): Promise<void> {
+ *   await using peer = await openPeer({
+ *     identity: await createIdentity(),
+ *     brokers,
+ *   });
+ *   const conn: Deno.Conn = await peer.connect(id); // lasts
+ *   await conn.write(new TextEncoder().encode("hello"));
+ * }
  * ```
  *
  * @module

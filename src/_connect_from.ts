@@ -14,7 +14,23 @@ export async function connectFrom(
     conn.setNoDelay(true);
     return conn;
   }
+  await requireNet(`${bracket(hostname)}:${port}`);
+  await requireNet(localAddress);
   return connFromSocket(await open(hostname, port, localAddress, signal));
+}
+
+// Asked beforehand: what node:net throws for want of a permission comes in a
+// later turn, where nobody can catch it.
+async function requireNet(host: string): Promise<void> {
+  const { state } = await Deno.permissions.query({ name: "net", host });
+  if (state === "granted") return;
+  throw new Deno.errors.NotCapable(
+    `Requires net access to "${host}", run again with --allow-net=${host}`,
+  );
+}
+
+function bracket(hostname: string): string {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 function open(

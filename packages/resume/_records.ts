@@ -1,5 +1,14 @@
 /** The bytes of the handshake: how a transport is tied to a session. */
-import { getU32, getU64, ProtocolViolation, putU32, putU64 } from "./_wire.ts";
+import {
+  type Bytes,
+  MAGIC,
+  RECORD_BODY_MAX,
+  RecordReader,
+  RecordWriter,
+} from "./_record_bytes.ts";
+import { ProtocolViolation } from "./_wire.ts";
+
+export { type Bytes, RECORD_HEADER_BYTES } from "./_record_bytes.ts";
 
 /** The versions that this end speaks. */
 export const VERSION_MIN = 1;
@@ -28,18 +37,11 @@ export const REFUSAL = {
   gone: 5,
 } as const;
 
-const MAGIC = [0x48, 0x46, 0x52, 0x31]; // "HFR1"
-/** Magic, kind, 16-bit length. */
-export const RECORD_HEADER_BYTES = 7;
-/** The longest body of a handshake record. */
-export const RECORD_BODY_MAX = 512;
 export const KEY_ID_BYTES_MAX = 255;
 export const MAC_BYTES = 32;
 const SID_BYTES = 16;
 const NONCE_BYTES = 16;
 const PUBLIC_KEY_BYTES = 32;
-
-export type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Opens a session. */
 export interface NewRecord {
@@ -108,7 +110,7 @@ export type HandshakeRecord =
 
 /** Writes a record. Its MAC, if it has one, is its last 32 bytes. */
 export function encodeRecord(record: HandshakeRecord): Bytes {
-  const w = new Writer();
+  const w = new RecordWriter();
   switch (record.kind) {
     case "new":
       w.u8(record.versionMin).u8(record.versionMax).bytes(record.nonce)
@@ -164,13 +166,13 @@ export function bodyLength(header: Uint8Array): number {
  * @throws {ProtocolViolation} For anything that `encodeRecord` does not make.
  */
 export function decodeRecord(kind: number, body: Bytes): HandshakeRecord {
-  const r = new Reader(body);
+  const r = new RecordReader(body);
   const record = decodeBody(kind, r);
   r.end();
   return record;
 }
 
-function decodeBody(kind: number, r: Reader): HandshakeRecord {
+function decodeBody(kind: number, r: RecordReader): HandshakeRecord {
   switch (kind) {
     case RECORD.new:
       return {
@@ -233,76 +235,4 @@ function decodeBody(kind: number, r: Reader): HandshakeRecord {
 /** What a MAC at the end of a record covers of it. */
 export function withoutMac(record: Bytes): Bytes {
   return record.subarray(0, record.length - MAC_BYTES);
-}
-
-class Writer {
-  readonly #out = new Uint8Array(RECORD_HEADER_BYTES + RECORD_BODY_MAX);
-  #at = RECORD_HEADER_BYTES;
-
-  u8(value: number): this {
-    this.#out[this.#at++] = value;
-    return this;
-  }
-  u32(value: number): this {
-    putU32(this.#out, this.#at, value);
-    this.#at += 4;
-    return this;
-  }
-  u64(value: number): this {
-    putU64(this.#out, this.#at, value);
-    this.#at += 8;
-    return this;
-  }
-  bytes(value: Uint8Array): this {
-    this.#out.set(value, this.#at);
-    this.#at += value.length;
-    return this;
-  }
-  record(kind: number): Bytes {
-    const length = this.#at - RECORD_HEADER_BYTES;
-    this.#out.set(MAGIC);
-    this.#out[4] = kind;
-    this.#out[5] = length >>> 8;
-    this.#out[6] = length;
-    return this.#out.slice(0, this.#at);
-  }
-}
-
-class Reader {
-  readonly #from: Bytes;
-  #at = 0;
-
-  constructor(from: Bytes) {
-    this.#from = from;
-  }
-  #need(n: number): number {
-    if (this.#at + n > this.#from.length) {
-      throw new ProtocolViolation("handshake record too short");
-    }
-    const at = this.#at;
-    this.#at += n;
-    return at;
-  }
-  u8(): number {
-    return this.#from[this.#need(1)]!;
-  }
-  u32(): number {
-    return getU32(this.#from, this.#need(4));
-  }
-  u64(): number {
-    const value = getU64(this.#from, this.#need(8));
-    if (!Number.isSafeInteger(value)) {
-      throw new ProtocolViolation("number beyond 2^53 - 1 in a handshake");
-    }
-    return value;
-  }
-  bytes(length: number): Bytes {
-    const at = this.#need(length);
-    return this.#from.slice(at, at + length);
-  }
-  end(): void {
-    if (this.#at !== this.#from.length) {
-      throw new ProtocolViolation("handshake record too long");
-    }
-  }
 }

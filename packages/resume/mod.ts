@@ -33,41 +33,31 @@
  *
  * @module
  */
-export type { StreamOptions } from "./_options.ts";
-export {
-  type ConnectOptions,
-  connectResumable,
-  type Dial,
-  type DialContext,
-  type NetworkNews,
-} from "./client.ts";
+export type {
+  AcceptOptions,
+  ServerLimits,
+  TransportSource,
+} from "./accept_options.ts";
+export { connectResumable } from "./client.ts";
+export type {
+  ConnectOptions,
+  Dial,
+  DialContext,
+  NetworkNews,
+} from "./connect_options.ts";
 export {
   ResumeError,
   type ResumeErrorCode,
   type ResumeErrorOptions,
 } from "./errors.ts";
-export type {
-  AttachedEvent,
-  ClosedEvent,
-  DetachedEvent,
-  DetachReason,
-  LostEvent,
-  RedialFailedEvent,
-  ResumedEvent,
-  ResumeEvent,
-  ResumeServerEvent,
-} from "./events.ts";
+// One interface for each event, and their unions.
+export type * from "./events.ts";
 export type { PresharedKey } from "./_handshake_client.ts";
+export type { StreamOptions } from "./_options.ts";
 export type {
   ResumableConn,
   ResumableState,
   ResumableStats,
 } from "./resumable_conn.ts";
-export {
-  type AcceptOptions,
-  acceptResumable,
-  ResumeServer,
-  type ServerLimits,
-  type TransportSource,
-} from "./server.ts";
+export { acceptResumable, ResumeServer } from "./server.ts";
 export type { Transport } from "./transport.ts";

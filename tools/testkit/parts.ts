@@ -50,9 +50,10 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
 };
 
 /**
- * A program, `"linux"`, or `"netns"`: network namespaces for an ordinary user.
+ * A program; `"linux"`; `"unix"`, any system but Windows; or `"netns"`, network
+ * namespaces for an ordinary user.
  */
-export type Part = Program | "linux" | "netns";
+export type Part = Program | "linux" | "netns" | "unix";
 
 const known = new Map<Part, string | undefined>();
 
@@ -66,8 +67,12 @@ export function missing(part: Part): string | undefined {
 
 function probe(part: Part): string | undefined {
   if (part === "netns") return probeNetns();
-  if (part !== "linux") return probeProgram(part);
-  return Deno.build.os === "linux" ? undefined : `${Deno.build.os} is no Linux`;
+  const { os } = Deno.build;
+  if (part === "linux") return os === part ? undefined : `${os} is no Linux`;
+  if (part === "unix") {
+    return os === "windows" ? "Windows is no Unix" : undefined;
+  }
+  return probeProgram(part);
 }
 
 function probeProgram(part: Program): string | undefined {

@@ -1,0 +1,49 @@
+/**
+ * Passes listening sockets to other processes, and replaces a running server
+ * by its next version without refusing a client. Needs no FFI.
+ *
+ * ```ts
+ * import { listen, spawnWithSockets } from "@holdfast/handoff";
+ * import { assert } from "@std/assert";
+ *
+ * // Any program that knows systemd's LISTEN_FDS can take the socket.
+ * using web = await listen({ port: 0 });
+ * const child = await spawnWithSockets("sh", {
+ *   args: ["-c", 'test "$LISTEN_FDNAMES" = web && test -S /dev/fd/3'],
+ *   sockets: { web },
+ * });
+ * const status = await child.status;
+ * assert(status.success);
+ * ```
+ *
+ * A server that replaces itself: see {@linkcode openUpgrader}.
+ *
+ * @module
+ */
+export {
+  HandoffError,
+  type HandoffErrorCode,
+  type HandoffErrorOptions,
+} from "./error.ts";
+export { inheritedSockets, type InheritedSocketsOptions } from "./inherit.ts";
+export { listen, type PassableListenOptions } from "./listen.ts";
+export { PassableListener } from "./listener.ts";
+export { connFromSocket, SocketConn } from "./socket_conn.ts";
+export { spawnWithSockets, type SpawnWithSocketsOptions } from "./spawn.ts";
+export {
+  type ControlChannel,
+  SpawnedProcess,
+  type SpawnedStatus,
+} from "./spawned.ts";
+export type {
+  UpgradeEvent,
+  UpgradePhase,
+  UpgraderState,
+} from "./upgrade_event.ts";
+export type { UpgradeOptions } from "./upgrade_options.ts";
+export {
+  openUpgrader,
+  Upgrader,
+  type UpgraderOptions,
+  type UpgraderStart,
+} from "./upgrader.ts";

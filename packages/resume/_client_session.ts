@@ -1,0 +1,236 @@
+import { backoff } from "@holdfast/recovery";
+import { Conn } from "./_conn.ts";
+import { withDeadline } from "./_deadline.ts";
+import {
+  type Granted,
+  openSession,
+  Refused,
+  resumeSession,
+} from "./_handshake_client.ts";
+import { HandshakeIo } from "./_handshake_io.ts";
+import { streamSettings } from "./_options.ts";
+import { closeQuietly } from "./_pipe.ts";
+import { REFUSAL } from "./_records.ts";
+import { StreamCore } from "./_stream_core.ts";
+import { ProtocolViolation } from "./_wire.ts";
+import type { ConnectOptions, Dial } from "./connect_options.ts";
+import { ResumeError } from "./errors.ts";
+import type { ResumableConn } from "./resumable_conn.ts";
+import type { Transport } from "./transport.ts";
+
+const OPEN_ATTEMPTS = 3;
+const DROPS_TRANSPORT: ReadonlySet<string> = new Set([
+  "path-lost",
+  "path-changed",
+]);
+
+/** Keeps one session supplied with transports. */
+export class ClientSession {
+  readonly #dial: Dial;
+  readonly #options: ConnectOptions;
+  readonly #settings: ReturnType<typeof streamSettings>;
+  readonly #core: StreamCore;
+  readonly #delay: (attempt: number) => number;
+  readonly #stopped = new AbortController();
+  readonly #ends: (() => void)[] = [];
+  #conn: Conn | undefined;
+  #granted: Granted | undefined;
+  #epoch = 1;
+  #redialing = false;
+  #wake: () => void = () => {};
+
+  constructor(dial: Dial, options: ConnectOptions) {
+    this.#dial = dial;
+    this.#options = options;
+    this.#settings = streamSettings(options);
+    this.#core = new StreamCore(this.#settings);
+    this.#delay = backoff({ firstMs: 50, maxMs: options.redialMaxMs ?? 5_000 });
+    const { signal } = options;
+    if (signal !== undefined) {
+      const onAbort = (): void => {
+        this.#conn?.abort();
+        this.stop();
+      };
+      signal.addEventListener("abort", onAbort, { once: true });
+      this.#ends.push(() => signal.removeEventListener("abort", onAbort));
+    }
+  }
+
+  async open(): Promise<ResumableConn> {
+    for (let attempt = 1;; attempt++) {
+      const transport = await this.#getTransport(0);
+      try {
+        return await this.#open(transport);
+      } catch (error) {
+        if (error instanceof ResumeError) throw error;
+        if (attempt === OPEN_ATTEMPTS || this.#stopped.signal.aborted) {
+          throw new ResumeError(
+            "resume/handshake",
+            `Cannot open a session: ${(error as Error).message}`,
+            { cause: error },
+          );
+        }
+      }
+    }
+  }
+
+  async #open(transport: Transport): Promise<ResumableConn> {
+    const io = new HandshakeIo(transport);
+    const told = this.#core.position;
+    const granted = await this.#handshake(
+      transport,
+      () => openSession(io, told.limit, this.#options.presharedKey),
+    );
+    this.#granted = granted;
+    const conn = new Conn(
+      this.#core,
+      {
+        sid: granted.sid.toHex(),
+        keyId: this.#options.presharedKey?.id ?? new Uint8Array(0),
+        restored: false,
+      },
+      { detached: () => this.#redial(), ended: () => this.stop() },
+      this.#options.onListenerError,
+    );
+    this.#conn = conn;
+    this.#listen(conn);
+    conn.attach(
+      { transport, peer: granted.peer, told, rest: io.rest },
+      this.#epoch,
+    );
+    return conn;
+  }
+
+  #listen(conn: Conn): void {
+    const subscription = this.#options.network?.on("*", (event) => {
+      if (DROPS_TRANSPORT.has(event.type)) conn.fence("path-changed");
+      this.#wake();
+    });
+    if (subscription === undefined) return;
+    this.#ends.push(() => subscription[Symbol.dispose]());
+  }
+
+  /** Lets go of everything but the connection itself. */
+  stop(): void {
+    this.#stopped.abort(
+      new DOMException("The connection is closed", "AbortError"),
+    );
+    this.#wake();
+    for (const end of this.#ends.splice(0)) end();
+  }
+
+  #handshake<T>(transport: Transport, run: () => Promise<T>): Promise<T> {
+    return withDeadline(
+      transport,
+      this.#settings.handshakeTimeoutMs,
+      this.#stopped.signal,
+      run,
+    );
+  }
+
+  async #getTransport(attempt: number): Promise<Transport> {
+    const { signal } = this.#stopped;
+    const transport = await this.#dial({ attempt, signal });
+    if (!signal.aborted) return transport;
+    closeQuietly(transport);
+    throw signal.reason;
+  }
+
+  // One at a time: two dials would fence each other for ever.
+  async #redial(): Promise<void> {
+    if (this.#redialing) return;
+    this.#redialing = true;
+    const conn = this.#conn!;
+    const since = performance.now();
+    const { signal } = this.#stopped;
+    for (let attempt = 1; !signal.aborted; attempt++) {
+      try {
+        await this.#resume(conn, attempt);
+        break;
+      } catch (error) {
+        if (signal.aborted || this.#refused(conn, error)) break;
+        const left = since + this.#granted!.ttlMs - performance.now();
+        if (left <= 0) {
+          conn.lose(
+            "resume/lost",
+            `no transport came back within ${this.#granted!.ttlMs} ms`,
+            error,
+          );
+          break;
+        }
+        const retryMs = Math.min(left, this.#retryMs(error, attempt));
+        conn.redialFailed(attempt, error, retryMs);
+        await this.#sleep(retryMs);
+      }
+    }
+    this.#redialing = false;
+    // It may have broken again before this loop had ended.
+    if (conn.state.name === "detached" && !signal.aborted) void this.#redial();
+  }
+
+  async #resume(conn: Conn, attempt: number): Promise<void> {
+    const granted = this.#granted!;
+    const transport = await this.#getTransport(attempt);
+    const io = new HandshakeIo(transport);
+    // Taken before it is used: no epoch is ever tried twice.
+    const epoch = ++this.#epoch;
+    const told = this.#core.position;
+    const { peer, ttlMs } = await this.#handshake(
+      transport,
+      () => resumeSession(io, granted, epoch, told),
+    );
+    this.#granted = { ...granted, ttlMs };
+    conn.attach({ transport, peer, told, rest: io.rest }, epoch);
+  }
+
+  /** Whether the server's answer ends the session. */
+  #refused(conn: Conn, error: unknown): boolean {
+    if (!(error instanceof Refused)) return false;
+    switch (error.refusal) {
+      case REFUSAL.stale:
+        this.#epoch = Math.max(this.#epoch, error.value);
+        return false;
+      case REFUSAL.busy:
+        return false;
+      case REFUSAL.gone:
+        if (error.value > this.#core.written) conn.finish();
+        else {
+          conn.lose(
+            "resume/gone",
+            `the peer ended it after receiving ${error.value} bytes`,
+          );
+        }
+        return true;
+      case REFUSAL.version:
+        conn.lose("resume/version", "the server speaks another version now");
+        return true;
+      default:
+        conn.lose(
+          "resume/refused",
+          "the server does not know it: it restarted without its sessions, or the time to live is over",
+        );
+        return true;
+    }
+  }
+
+  #retryMs(error: unknown, attempt: number): number {
+    if (error instanceof Refused && error.refusal === REFUSAL.busy) {
+      return Math.max(1, error.value);
+    }
+    // A path that answers, and answers wrongly, is not asked at full speed.
+    const floor = error instanceof ProtocolViolation ? 10 : 0;
+    return Math.max(floor, this.#delay(attempt - 1));
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = () => {};
+        resolve();
+      };
+      const timer = setTimeout(done, ms);
+      this.#wake = done;
+    });
+  }
+}

@@ -1,0 +1,47 @@
+import type { PresharedKey } from "./_handshake_client.ts";
+import type { StreamOptions } from "./_options.ts";
+import type { Transport } from "./transport.ts";
+
+/** What a dial function is told. */
+export interface DialContext {
+  /** 0 for the first transport of the session; then 1 for the first try of each redial. */
+  readonly attempt: number;
+  /** Aborts when the transport is no longer wanted. */
+  readonly signal: AbortSignal;
+}
+
+/** Gets a connected transport; it should have a deadline of its own. */
+export type Dial = (context: DialContext) => Promise<Transport>;
+
+/**
+ * A source of news about the network. Any `Events` will do: `path-lost` and
+ * `path-changed` drop the transport, and every event ends a wait between
+ * redials.
+ */
+export interface NetworkNews {
+  /** See `Events.on`. */
+  on(
+    type: "*",
+    listener: (event: { readonly type: string }) => void,
+  ): Disposable;
+}
+
+/** Options for {@linkcode connectResumable}. */
+export interface ConnectOptions extends StreamOptions {
+  /** Aborts the connection, also after it was made. */
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Proves each end to the other. Without it, and without TLS below, the
+   * stream is safe against those who listen, not against those who change it.
+   */
+  readonly presharedKey?: PresharedKey | undefined;
+  /** News about the network, to redial at once instead of waiting. */
+  readonly network?: NetworkNews | undefined;
+  /**
+   * The longest wait between two redials, in milliseconds. The first is 50 ms
+   * at most, and each one is random between 0 and its limit.
+   *
+   * @default {5_000}
+   */
+  readonly redialMaxMs?: number | undefined;
+}
