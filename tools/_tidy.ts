@@ -114,7 +114,12 @@ export const TEST_FILE_LINES_MAX = 600;
 export const FUNCTION_LINES_MAX = 70;
 
 /** Files over {@linkcode FILE_LINES}, and why each is one concept. */
-export const LONG_FILES: Readonly<Record<string, string>> = {};
+export const LONG_FILES: Readonly<Record<string, string>> = {
+  "packages/resume/_conn.ts":
+    "the facade of Deno.Conn: a method for each of the interface, none of them long",
+  "packages/resume/_stream_core.ts":
+    "one state machine: each of its steps reads and writes most of its state",
+};
 
 /** File and function sizes. */
 export function checkSizes(

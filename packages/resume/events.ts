@@ -13,84 +13,66 @@ export type DetachReason =
   /** The session goes on in another process. */
   | "suspended";
 
-/** A transport carries the stream for the first time. */
-export interface AttachedEvent {
-  /** The kind of event. */
-  readonly type: "attached";
-  /** Grows by one or more with each transport. */
-  readonly epoch: number;
-  /** The address that the transport starts from, as text. */
-  readonly local: string | undefined;
-  /** The address that the transport leads to, as text. */
-  readonly remote: string | undefined;
-}
-
-/** The transport is gone; what was written is kept. */
-export interface DetachedEvent {
-  /** The kind of event. */
-  readonly type: "detached";
-  /** Why. */
-  readonly reason: DetachReason;
-  /** What the transport said, if it said something. */
-  readonly error: string | undefined;
-  /** Bytes written and not acknowledged, kept for the next transport. */
-  readonly pendingBytes: number;
-}
-
-/** A new transport carries on where the last one broke. */
-export interface ResumedEvent {
-  /** The kind of event. */
-  readonly type: "resumed";
-  /** Grows by one or more with each transport. */
-  readonly epoch: number;
-  /** How many bytes are sent again because the last transport lost them. */
-  readonly replayedBytes: number;
-  /** How long the stream had no transport, in milliseconds. */
-  readonly pauseMs: number;
-  /** The address that the transport starts from, as text. */
-  readonly local: string | undefined;
-  /** The address that the transport leads to, as text. */
-  readonly remote: string | undefined;
-}
-
-/** A try to get a new transport failed; another one follows. */
-export interface RedialFailedEvent {
-  /** The kind of event. */
-  readonly type: "redial-failed";
-  /** 1 for the first try since the stream lost its transport. */
-  readonly attempt: number;
-  /** Why, in words. */
-  readonly error: string;
-  /** When the next one starts at the latest, in milliseconds from now. */
-  readonly retryMs: number;
-}
-
-/** The stream ended early: bytes may be missing at the peer. */
-export interface LostEvent {
-  /** The kind of event. */
-  readonly type: "lost";
-  /** The code of the error that reads and writes now reject with. */
-  readonly code: string;
-  /** Why, in words. */
-  readonly error: string;
-  /** How many bytes the peer certainly received. */
-  readonly lastAckedOffset: number;
-}
-
-/** The stream ended as it should, and everything is released. */
-export interface ClosedEvent {
-  /** The kind of event. */
-  readonly type: "closed";
-}
-
 /** What happens to a resumable connection. */
 export type ResumeEvent =
-  | AttachedEvent
-  | ClosedEvent
-  | DetachedEvent
-  | LostEvent
-  | RedialFailedEvent
-  | ResumedEvent;
+  | {
+    /** A transport carries the stream for the first time. */
+    readonly type: "attached";
+    /** Grows by one or more with each transport. */
+    readonly epoch: number;
+    /** The address that the transport starts from, as text. */
+    readonly local: string | undefined;
+    /** The address that the transport leads to, as text. */
+    readonly remote: string | undefined;
+  }
+  | {
+    /** The transport is gone; what was written is kept. */
+    readonly type: "detached";
+    /** Why. */
+    readonly reason: DetachReason;
+    /** What the transport said, if it said something. */
+    readonly error: string | undefined;
+    /** Bytes written and not acknowledged, kept for the next transport. */
+    readonly pendingBytes: number;
+  }
+  | {
+    /** A new transport carries on where the last one broke. */
+    readonly type: "resumed";
+    /** Grows by one or more with each transport. */
+    readonly epoch: number;
+    /** How many bytes are sent again because the last transport lost them. */
+    readonly replayedBytes: number;
+    /** How long the stream had no transport, in milliseconds. */
+    readonly pauseMs: number;
+    /** The address that the transport starts from, as text. */
+    readonly local: string | undefined;
+    /** The address that the transport leads to, as text. */
+    readonly remote: string | undefined;
+  }
+  | {
+    /** A try to get a new transport failed; another one follows. */
+    readonly type: "redial-failed";
+    /** 1 for the first try since the stream lost its transport. */
+    readonly attempt: number;
+    /** Why, in words. */
+    readonly error: string;
+    /** When the next one starts at the latest, in milliseconds from now. */
+    readonly retryMs: number;
+  }
+  | {
+    /** The stream ended early: bytes may be missing at the peer. */
+    readonly type: "lost";
+    /** The code of the error that reads and writes now reject with. */
+    readonly code: string;
+    /** Why, in words. */
+    readonly error: string;
+    /** How many bytes the peer certainly received. */
+    readonly lastAckedOffset: number;
+  }
+  | {
+    /** The stream ended as it should, and everything is released. */
+    readonly type: "closed";
+  };
 
 /** What happens at a resume server, over all its sessions. */
 export type ResumeServerEvent =

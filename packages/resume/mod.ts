@@ -18,14 +18,12 @@
  *   transport = await Deno.connect({ hostname, port })
  * );
  * const accepted = await server.accept();
- *
  * transport!.close(); // The connection breaks...
  * await client.write(new TextEncoder().encode("still here"));
  *
  * const into = new Uint8Array(32);
  * const n = await accepted.read(into); // ...and nobody minds.
  * assertEquals(new TextDecoder().decode(into.subarray(0, n!)), "still here");
- *
  * accepted.close();
  * client.close();
  * await client.closed;
@@ -50,8 +48,7 @@ export {
   type ResumeErrorCode,
   type ResumeErrorOptions,
 } from "./errors.ts";
-// One interface for each event, and their unions.
-export type * from "./events.ts";
+export type { DetachReason, ResumeEvent, ResumeServerEvent } from "./events.ts";
 export type { PresharedKey } from "./_handshake_client.ts";
 export type { StreamOptions } from "./_options.ts";
 export type {
