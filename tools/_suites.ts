@@ -65,8 +65,7 @@ export const SUITES: readonly Suite[] = [
   {
     name: "resume",
     paths: ["packages/resume"],
-    permissions: [LOOPBACK, ...TEMPORARY],
-    programs: ["deno"],
+    permissions: [LOOPBACK],
     doc: true,
   },
   {

@@ -1,4 +1,5 @@
 import { assert, assertEquals } from "@std/assert";
+import { runs } from "@holdfast/testkit";
 import fc from "fast-check";
 import { type CoreOptions, StreamCore } from "./_stream_core.ts";
 
@@ -255,8 +256,6 @@ const options: fc.Arbitrary<CoreOptions> = fc.oneof(
   }),
 );
 
-const RUNS = Number(Deno.env.get("HOLDFAST_RUNS") ?? 1_500);
-
 Deno.test("a stream loses, doubles and reorders nothing, whatever is cut when (I1, I2, I3, I4, I12, I13, I14)", () => {
   fc.assert(
     fc.property(options, fc.array(op, { maxLength: 60 }), (chosen, ops) => {
@@ -264,7 +263,7 @@ Deno.test("a stream loses, doubles and reorders nothing, whatever is cut when (I
       for (const step of ops) apply(world, step);
       world.settle();
     }),
-    { numRuns: RUNS },
+    { numRuns: runs(1_500, 300_000) },
   );
 });
 

@@ -1,0 +1,91 @@
+import { checkNumber } from "./_options.ts";
+
+/** Options for {@linkcode backoff}. */
+export interface BackoffOptions {
+  /**
+   * The longest wait before the first retry, in milliseconds.
+   *
+   * @default {128}
+   */
+  readonly firstMs?: number | undefined;
+  /**
+   * The longest wait before any retry, in milliseconds.
+   *
+   * @default {30_000}
+   */
+  readonly maxMs?: number | undefined;
+  /**
+   * By how much the longest wait grows from one attempt to the next.
+   *
+   * @default {2}
+   */
+  readonly factor?: number | undefined;
+  /**
+   * The shortest wait, in milliseconds: keeps an unlucky row of small random
+   * numbers from turning into a busy loop. At most `firstMs`.
+   *
+   * @default {0}
+   */
+  readonly minMs?: number | undefined;
+  /**
+   * Numbers from 0 (included) to 1 (excluded). A test passes its own.
+   *
+   * @default {Math.random}
+   */
+  readonly random?: (() => number) | undefined;
+}
+
+/**
+ * How long to wait before each retry: exponential, capped, then fully
+ * jittered, so that the waits lie evenly between `minMs` and the cap.
+ *
+ * The cap comes first and the jitter after it. The other way round, clients
+ * that wait long all wait exactly `maxMs`, and come back as one herd.
+ *
+ * Pure but for `random`: it holds no count, so reset it by passing 0 again.
+ * Do that on proof of service (an answer), not when a connection opens: the
+ * kernel accepts connections for a frozen program too.
+ *
+ * ```ts
+ * import { backoff } from "@holdfast/recovery";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const waitMs = backoff({ firstMs: 100, maxMs: 1000, random: () => 0.5 });
+ * assertEquals([0, 1, 2, 3, 4, 1e6].map(waitMs), [50, 100, 200, 400, 500, 500]);
+ * ```
+ *
+ * @returns The wait in milliseconds before retry number `attempt`, from 0.
+ * @throws {RangeError} When an option is out of bounds, or later when
+ * `attempt` is not an integer of at least 0.
+ * @see {@link https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter/ | Exponential Backoff And Jitter}
+ */
+export function backoff(
+  options: BackoffOptions = {},
+): (attempt: number) => number {
+  const {
+    firstMs = 128,
+    maxMs = 30_000,
+    factor = 2,
+    minMs = 0,
+    random = Math.random,
+  } = options;
+  const action = "make a backoff";
+  checkNumber(action, "firstMs", firstMs, 0);
+  checkNumber(action, "maxMs", maxMs, firstMs);
+  checkNumber(action, "factor", factor, 1);
+  checkNumber(action, "minMs", minMs, 0, firstMs);
+  return (attempt) => {
+    if (!Number.isInteger(attempt) || attempt < 0) {
+      throw new RangeError(
+        `Cannot compute a wait: attempt must be an integer of at least 0: current value is ${attempt}`,
+      );
+    }
+    // The power may overflow to Infinity, which the cap takes back; but zero
+    // times Infinity would be NaN.
+    const cap = firstMs === 0
+      ? 0
+      : Math.min(maxMs, firstMs * factor ** attempt);
+    // Rounding may otherwise end a hair above the cap.
+    return Math.min(cap, minMs + random() * (cap - minMs));
+  };
+}

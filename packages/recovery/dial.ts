@@ -1,0 +1,121 @@
+import { connectTcp, tlsConnector } from "./_connectors.ts";
+import { Dialling } from "./_dialling.ts";
+import { checkNumber } from "./_options.ts";
+import type {
+  Closable,
+  DialOptions,
+  DialTarget,
+  DialTlsOptions,
+  DialWithOptions,
+} from "./dial_options.ts";
+
+/** The longest time that a timer can hold: past it, it fires at once. */
+const TIMER_MAX_MS = 2 ** 31 - 1;
+
+/**
+ * Connects, and keeps trying as long as that is of use: within a deadline,
+ * with backoff between attempts, each attempt limited on its own.
+ *
+ * Of several targets the first gets a head start of `staggerMs`, and each next
+ * one starts that much later, or at once when nothing else is under way. The
+ * first connection wins; all others are closed, also those that come late.
+ * Within one target, `Deno.connect` itself races the addresses of a name.
+ *
+ * A connection shows only that the kernel of the other side answers. Reset
+ * your own backoff when the service has answered.
+ *
+ * ```ts
+ * import { dial } from "@holdfast/recovery";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const probe = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+ * const { port } = probe.addr;
+ * probe.close(); // Nobody listens now: a plain connect would fail.
+ *
+ * const dialling = dial({ hostname: "127.0.0.1", port }, { firstMs: 20 });
+ * const listener = Deno.listen({ hostname: "127.0.0.1", port });
+ * using conn = await dialling;
+ * assertEquals(conn.remoteAddr.port, port);
+ * listener.close();
+ * ```
+ *
+ * @returns The connection, which is the caller's to close.
+ * @throws {DOMException} A `TimeoutError` when the deadline passes, with the
+ * last error as `cause`.
+ * @throws {RecoveryError} `recovery/gave-up` when trying again cannot help,
+ * with the error as `cause`.
+ * @throws {RangeError} When an option or a port is out of bounds.
+ * @throws {TypeError} When there is no target.
+ * @throws The reason of the signal, when it is aborted.
+ * @see {@link https://www.rfc-editor.org/rfc/rfc8305 | RFC 8305}, Happy Eyeballs
+ */
+export function dial<T extends DialTarget, C extends Closable>(
+  target: T | readonly T[],
+  options: DialWithOptions<T, C>,
+): Promise<C>;
+/** Connects by TLS, as above. */
+export function dial(
+  target: DialTarget | readonly DialTarget[],
+  options: DialTlsOptions,
+): Promise<Deno.TlsConn>;
+/** Connects by TCP, as above. */
+export function dial(
+  target: DialTarget | readonly DialTarget[],
+  options?: DialOptions,
+): Promise<Deno.TcpConn>;
+export async function dial<T extends DialTarget>(
+  target: T | readonly T[],
+  options:
+    | DialOptions
+    | DialTlsOptions
+    | DialWithOptions<T, Closable> = {},
+): Promise<Closable> {
+  const targets = Array.isArray(target)
+    ? target as readonly T[]
+    : [target as T];
+  checkTargets(targets);
+  const limits = {
+    deadlineMs: options.deadlineMs ?? 10_000,
+    attemptMs: options.attemptMs ?? 5_000,
+    staggerMs: options.staggerMs ?? 250,
+  };
+  checkNumber("dial", "deadlineMs", limits.deadlineMs, 1, TIMER_MAX_MS);
+  checkNumber("dial", "attemptMs", limits.attemptMs, 1, TIMER_MAX_MS);
+  checkNumber("dial", "staggerMs", limits.staggerMs, 0, TIMER_MAX_MS);
+  options.signal?.throwIfAborted();
+  const dialling = new Dialling<T, Closable>(
+    targets,
+    connectorOf(options),
+    limits,
+    options,
+  );
+  return await dialling.run();
+}
+
+function connectorOf<T extends DialTarget>(
+  options: DialOptions | DialTlsOptions | DialWithOptions<T, Closable>,
+): DialWithOptions<T, Closable>["connect"] {
+  if ("connect" in options && options.connect) return options.connect;
+  if (!("tls" in options && options.tls)) return connectTcp;
+  return tlsConnector(options.tls === true ? {} : options.tls);
+}
+
+function checkTargets(targets: readonly DialTarget[]): void {
+  if (targets.length === 0) {
+    throw new TypeError("Cannot dial: there is no target: pass at least one");
+  }
+  for (const { hostname, port } of targets) {
+    if (typeof hostname !== "string" || hostname === "") {
+      throw new TypeError(
+        `Cannot dial: hostname must be a name or an address: current value is ${
+          JSON.stringify(hostname)
+        }`,
+      );
+    }
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new RangeError(
+        `Cannot dial: port must be an integer from 1 to 65535: current value is ${port}`,
+      );
+    }
+  }
+}

@@ -1,0 +1,211 @@
+// deno-lint-ignore-file no-console -- a command line prints
+/**
+ * The command line of `@holdfast/signal`: make an identity, listen, send.
+ *
+ * ```sh
+ * deno run --allow-read=. --allow-write=. jsr:@holdfast/signal/cli id --identity me.key
+ * deno run --ignore-env --allow-net jsr:@holdfast/signal/cli sub --broker wss://broker.example/mqtt
+ * ```
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { SignalError } from "./errors.ts";
+import { createIdentity, type Identity, publicKeyOf } from "./identity.ts";
+import { loadIdentity } from "./_identity_file.ts";
+import { openSignalling } from "./open_signalling.ts";
+import type { Signalling } from "./signalling.ts";
+
+const HELP = `Usage:
+  signal id --identity FILE [--json]
+  signal sub --broker URL [--broker URL …] [--identity FILE] [--count N] [--json]
+  signal pub PEER TEXT|- --broker URL [--broker URL …] [--identity FILE] [--timeout SECONDS] [--json]
+
+  id    prints the id of FILE, which is made (mode 0600) when it is absent
+  sub   prints what peers send to this end; ends after N messages, or by Ctrl-C
+  pub   sends TEXT, or standard input for -, and waits until PEER has it
+
+Without --identity, sub and pub make an identity for this one time.
+
+Permissions: --allow-net=<the brokers' hosts> and --ignore-env (or --allow-env)
+for sub and pub; --allow-read=FILE and --allow-write=FILE for --identity.
+Exit code: 0 done, 1 failed, 2 bad usage.`;
+
+/** Wrong use of the command line: exit code 2. */
+class UsageError extends Error {}
+
+interface Flags {
+  readonly identity?: string;
+  readonly broker?: string[];
+  readonly count?: string;
+  readonly timeout?: string;
+  readonly json?: boolean;
+}
+
+/** Runs the command; resolves with the exit code. */
+export async function main(args: string[]): Promise<number> {
+  try {
+    const { values, positionals } = parse(args);
+    if (values.help) {
+      console.log(HELP);
+      return 0;
+    }
+    const [command, ...rest] = positionals;
+    switch (command) {
+      case "id":
+        return await showId(rest, values);
+      case "sub":
+        return await subscribe(rest, values);
+      case "pub":
+        return await publish(rest, values);
+      default:
+        throw new UsageError(
+          command === undefined
+            ? "Cannot run: no command: use id, sub or pub, or see --help"
+            : `Cannot run "${command}": no such command: use id, sub or pub`,
+        );
+    }
+  } catch (error) {
+    const { message } = error as Error;
+    console.error(message.split("\n")[0]);
+    // What the library says about its arguments is about ours.
+    const isUsage = error instanceof UsageError ||
+      error instanceof TypeError || error instanceof RangeError;
+    return isUsage ? 2 : 1;
+  }
+}
+
+function parse(args: string[]) {
+  return parseArgs({
+    args,
+    allowPositionals: true,
+    options: {
+      identity: { type: "string" },
+      broker: { type: "string", multiple: true },
+      count: { type: "string" },
+      timeout: { type: "string" },
+      json: { type: "boolean" },
+      help: { type: "boolean", short: "h" },
+    },
+  });
+}
+
+async function showId(rest: string[], flags: Flags): Promise<number> {
+  expectNone(rest);
+  if (flags.identity === undefined) {
+    throw new UsageError(
+      "Cannot show an id: no identity: name its file by --identity FILE",
+    );
+  }
+  const { id } = await loadIdentity(flags.identity);
+  console.log(flags.json ? JSON.stringify({ type: "identity", id }) : id);
+  return 0;
+}
+
+async function subscribe(rest: string[], flags: Flags): Promise<number> {
+  expectNone(rest);
+  const count = positive("--count", flags.count ?? "Infinity");
+  await using signalling = await open(flags);
+  const interrupted = new AbortController();
+  const onInterrupt = (): void => interrupted.abort();
+  Deno.addSignalListener("SIGINT", onInterrupt);
+  try {
+    if (flags.json) {
+      const { id, state: { brokers } } = signalling;
+      console.log(JSON.stringify({ type: "listening", id, brokers }));
+      signalling.on("broker-up", (event) => console.log(JSON.stringify(event)));
+      signalling.on(
+        "broker-down",
+        (event) => console.log(JSON.stringify(event)),
+      );
+    } else {
+      console.log(`Listening as ${signalling.id}`);
+    }
+    let left = count;
+    const { signal } = interrupted;
+    for await (const { from, bytes } of signalling.receive({ signal })) {
+      // Bytes that are no text show as replacement characters.
+      const text = new TextDecoder().decode(bytes);
+      console.log(
+        flags.json
+          ? JSON.stringify({ type: "message", from, text })
+          : `${from}: ${text}`,
+      );
+      if (--left <= 0) break;
+    }
+    return 0;
+  } finally {
+    Deno.removeSignalListener("SIGINT", onInterrupt);
+  }
+}
+
+async function publish(rest: string[], flags: Flags): Promise<number> {
+  const [peer, text, ...more] = rest;
+  expectNone(more);
+  if (peer === undefined || text === undefined) {
+    throw new UsageError(
+      "Cannot send: the peer's id and the text are needed: signal pub PEER TEXT",
+    );
+  }
+  // Before it waits for a broker.
+  publicKeyOf(peer);
+  const timeoutMs = positive("--timeout", flags.timeout ?? "30") * 1000;
+  const bytes = text === "-"
+    ? await new Response(Deno.stdin.readable).bytes()
+    : new TextEncoder().encode(text);
+  await using signalling = await open(flags);
+  const acknowledged = signalling.once("acknowledged");
+  acknowledged.catch(() => {});
+  await signalling.send(peer, bytes, { timeoutMs: Math.ceil(timeoutMs) });
+  const event = await acknowledged;
+  console.log(
+    flags.json
+      ? JSON.stringify(event)
+      : `Acknowledged by ${peer} after ${event.elapsedMs} ms`,
+  );
+  return 0;
+}
+
+async function open(flags: Flags): Promise<Signalling> {
+  const { broker: brokers = [] } = flags;
+  if (brokers.length === 0) {
+    throw new UsageError(
+      "Cannot connect: no broker: name at least one by --broker URL",
+    );
+  }
+  const identity: Identity = flags.identity === undefined
+    ? await createIdentity()
+    : await loadIdentity(flags.identity);
+  try {
+    return await openSignalling({ identity, brokers, readyTimeoutMs: 10_000 });
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new SignalError(
+        "signal/no-broker",
+        `Cannot connect: ${error.message.split("\n")[0]}: see --help`,
+        { cause: error },
+      );
+    }
+    throw error;
+  }
+}
+
+function expectNone(rest: string[]): void {
+  if (rest.length > 0) {
+    throw new UsageError(
+      `Cannot run: "${rest[0]}" is one word too many: quote texts, see --help`,
+    );
+  }
+}
+
+function positive(name: string, text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) {
+    throw new UsageError(
+      `Cannot use ${name} ${text}: it is no positive number`,
+    );
+  }
+  return value;
+}
+
+if (import.meta.main) Deno.exit(await main(Deno.args));
