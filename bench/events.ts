@@ -133,7 +133,8 @@ const SIDES: Record<string, (listeners: number, sum: Sum) => Round> = {
     const sources = many(() => {
       const target = new EventTarget();
       for (let i = 0; i < listeners; i++) {
-        target.addEventListener("tick", compile<Event>(sum, "detail.count"));
+        // `never`: the type Event has another meaning once npm types are loaded.
+        target.addEventListener("tick", compile<never>(sum, "detail.count"));
       }
       return target;
     });
