@@ -133,8 +133,8 @@ const SIDES: Record<string, (listeners: number, sum: Sum) => Round> = {
     const sources = many(() => {
       const target = new EventTarget();
       for (let i = 0; i < listeners; i++) {
-        // `never`: the type Event has another meaning once npm types are loaded.
-        target.addEventListener("tick", compile<never>(sum, "detail.count"));
+        // `object`: the type Event has another meaning once npm types are loaded.
+        target.addEventListener("tick", compile<object>(sum, "detail.count"));
       }
       return target;
     });
