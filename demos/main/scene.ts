@@ -30,6 +30,7 @@ export class Scene {
   readonly #leftOut: string[] = [];
   readonly #notesSent: Promise<Line>[] = [];
   readonly #down = new Set<string>();
+  readonly #samples: { readonly time: number; readonly bytes: number }[] = [];
 
   constructor(options: RunOptions, screen: Screen, folder: string) {
     this.#options = options;
@@ -118,13 +119,21 @@ export class Scene {
     const now = this.#clientReceived + this.#serverReceived;
     if (now > before) this.#movedAt = performance.now();
     const total = this.#options.mebibytes * MIB * 2;
-    const seconds = (performance.now() - this.#began) / 1000;
     this.#screen.progress(
       `${(now / total * 100).toFixed(0).padStart(3)} %  ${bytesText(now)} of ${
         bytesText(total)
-      }  ${(now / seconds / 1e6).toFixed(1)} MB/s`,
+      }  ${(this.#rate(now) / 1e6).toFixed(1)} MB/s`,
     );
     for (const wake of this.#moved.splice(0)) wake();
+  }
+
+  /** Bytes a second, over the last second. */
+  #rate(now: number): number {
+    const time = performance.now();
+    this.#samples.push({ time, bytes: now });
+    while (this.#samples[0]!.time < time - 1000) this.#samples.shift();
+    const first = this.#samples[0]!;
+    return (now - first.bytes) / Math.max(1, time - first.time) * 1000;
   }
 
   /** Waits until so much of both files has arrived. */
