@@ -1,0 +1,50 @@
+/** A firewall, or a manager of one, that may stand in the way. */
+export type LayerName =
+  | "nftables"
+  | "iptables-nft"
+  | "iptables-legacy"
+  | "ufw"
+  | "firewalld"
+  | "other";
+
+/** An address family: each has rules of its own. */
+export type Family = "ipv4" | "ipv6";
+
+/** Where a packet of the asked connection is dropped. */
+export interface Blocker {
+  /** Who must be asked to let it in. */
+  readonly layer: LayerName;
+  /** The family of the packet that is dropped. */
+  readonly family: Family;
+  /** Which packet is dropped: of the peer, or our answer. */
+  readonly direction: "inbound" | "reply";
+  /** The table, with its family: `inet filter`. */
+  readonly table: string;
+  /** The chain in it. */
+  readonly chain: string;
+  /** The handle of the rule; undefined when the policy of the chain drops. */
+  readonly handle: number | undefined;
+}
+
+/**
+ * Whether a connection from outside would be let in by this machine. Never a
+ * yes or no: often the honest answer is that it cannot be told from here.
+ *
+ * - `open`: every rule that can be seen lets it in. Routers, clouds and
+ *   programs for packets (XDP, eBPF) are not seen.
+ * - `would-open`: the same, predicted for after a plan.
+ * - `blocked-by`: dropped for certain, and where.
+ * - `managed`: an administrator decides, and local rules do not count.
+ * - `unknown`: it cannot be told, and why; often with the one command, for a
+ *   user with more rights, that would tell.
+ */
+export type Outcome =
+  | { readonly status: "open"; readonly why: string }
+  | { readonly status: "would-open"; readonly why: string }
+  | ({ readonly status: "blocked-by"; readonly why: string } & Blocker)
+  | { readonly status: "managed"; readonly why: string }
+  | {
+    readonly status: "unknown";
+    readonly why: string;
+    readonly command?: string;
+  };

@@ -1,0 +1,144 @@
+// Two machines joined by a cable, without root. This program itself must run
+// in a network namespace with the rights of root in it (`unshare -Urn`); it is
+// the machine with the firewall. The peer is a child in another namespace.
+import { TextLineStream } from "./lines.ts";
+
+/** The addresses of this machine and of the peer, by family. */
+export const OURS = { ipv4: "10.99.0.1", ipv6: "fd99::1" } as const;
+export const PEERS = { ipv4: "10.99.0.2", ipv6: "fd99::2" } as const;
+export const LINK = "v0";
+
+/** Runs a command, with a text as its input; fails with what it said. */
+export async function run(
+  argv: readonly string[],
+  stdin = "",
+): Promise<string> {
+  const [command, ...args] = argv;
+  const child = new Deno.Command(command!, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(stdin)).catch(() => {});
+  await writer.close().catch(() => {});
+  const { success, stdout, stderr } = await child.output();
+  const decoder = new TextDecoder();
+  if (!success) {
+    throw new Error(`${argv.join(" ")}: ${decoder.decode(stderr)}\n${stdin}`);
+  }
+  return decoder.decode(stdout);
+}
+
+export class Lab implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+  readonly #answers: ReadableStreamDefaultReader<string>;
+  readonly #listeners: Deno.TcpListener[] = [];
+
+  private constructor() {
+    this.#child = new Deno.Command("unshare", {
+      args: [
+        "-n",
+        Deno.execPath(),
+        "run",
+        "--quiet",
+        "--allow-all",
+        new URL("./peer.ts", import.meta.url).pathname,
+      ],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    this.#writer = this.#child.stdin.getWriter();
+    this.#answers = this.#child.stdout.pipeThrough(new TextDecoderStream())
+      .pipeThrough(new TextLineStream()).getReader();
+  }
+
+  /** Starts the peer, plugs the cable in, and listens on the ports. */
+  static async open(ports: readonly number[]): Promise<Lab> {
+    const lab = new Lab();
+    await lab.#answers.read();
+    const pid = String(lab.#child.pid);
+    const ip = (...args: string[]) => ["ip", ...args];
+    const mac = (n: number) => `02:00:00:00:00:0${n}`;
+    await run(ip("link", "set", "lo", "up"));
+    await run(
+      ip(
+        "link",
+        "add",
+        LINK,
+        "address",
+        mac(1),
+        "type",
+        "veth",
+        "peer",
+        "name",
+        "v1",
+      ),
+    );
+    await run(ip("link", "set", "v1", "address", mac(2), "netns", pid));
+    await lab.#ask({ commands: setUp("v1", PEERS, OURS, mac(1)) });
+    for (const command of setUp(LINK, OURS, PEERS, mac(2))) await run(command);
+    for (const hostname of Object.values(OURS)) {
+      for (const port of ports) lab.#listen(hostname, port);
+    }
+    return lab;
+  }
+
+  /** Which of the addresses the peer can talk to, each within its time. */
+  async probe(
+    probes: readonly (readonly [host: string, port: number, ms: number])[],
+  ): Promise<boolean[]> {
+    return await this.#ask({ probes }) as boolean[];
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const listener of this.#listeners) listener.close();
+    await this.#writer.close();
+    await this.#answers.cancel();
+    await this.#child.status;
+  }
+
+  #listen(hostname: string, port: number): void {
+    const listener = Deno.listen({ hostname, port });
+    this.#listeners.push(listener);
+    (async () => {
+      for await (const conn of listener) {
+        conn.write(new Uint8Array(1)).catch(() => {}).then(() => conn.close());
+      }
+    })().catch(() => {});
+  }
+
+  async #ask(question: unknown): Promise<unknown> {
+    await this.#writer.write(
+      new TextEncoder().encode(JSON.stringify(question) + "\n"),
+    );
+    const { value } = await this.#answers.read();
+    if (value === undefined) throw new Error("The peer has gone");
+    return JSON.parse(value);
+  }
+}
+
+/** Addresses, and neighbours that need no discovery: rules may drop that. */
+function setUp(
+  link: string,
+  ours: typeof OURS | typeof PEERS,
+  theirs: typeof OURS | typeof PEERS,
+  mac: string,
+): string[][] {
+  const neighbour = (address: string) => [
+    ..."ip neigh replace".split(" "),
+    address,
+    ..."lladdr".split(" "),
+    mac,
+    ...`dev ${link} nud permanent`.split(" "),
+  ];
+  return [
+    ["ip", "addr", "add", `${ours.ipv4}/24`, "dev", link],
+    ["ip", "addr", "add", `${ours.ipv6}/64`, "dev", link, "nodad"],
+    ["ip", "link", "set", link, "up"],
+    neighbour(theirs.ipv4),
+    neighbour(theirs.ipv6),
+  ];
+}
