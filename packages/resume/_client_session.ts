@@ -19,9 +19,9 @@ import type { ResumableConn } from "./resumable_conn.ts";
 import type { Transport } from "./transport.ts";
 
 const OPEN_ATTEMPTS = 3;
-const DROPS_TRANSPORT: ReadonlySet<string> = new Set([
-  "path-lost",
+const REPLACES_TRANSPORT: ReadonlySet<string> = new Set([
   "path-changed",
+  "path-restored",
 ]);
 
 /** Keeps one session supplied with transports. */
@@ -37,6 +37,8 @@ export class ClientSession {
   #granted: Granted | undefined;
   #epoch = 1;
   #redialing = false;
+  #replaceAgain = false;
+  #movedTo: string | undefined;
   #wake: () => void = () => {};
 
   constructor(dial: Dial, options: ConnectOptions) {
@@ -88,8 +90,15 @@ export class ClientSession {
         sid: granted.sid.toHex(),
         keyId: this.#options.presharedKey?.id ?? new Uint8Array(0),
         restored: false,
+        failsWhenDetached: this.#options.whenDetached === "fail",
       },
-      { detached: () => this.#redial(), ended: () => this.stop() },
+      {
+        detached: () => void this.#redial(),
+        ended: () => this.stop(),
+        noticed: (notice) => {
+          if (notice.kind === "moved") this.#movedTo = notice.to;
+        },
+      },
       this.#options.onListenerError,
     );
     this.#conn = conn;
@@ -103,7 +112,8 @@ export class ClientSession {
 
   #listen(conn: Conn): void {
     const subscription = this.#options.network?.on("*", (event) => {
-      if (DROPS_TRANSPORT.has(event.type)) conn.fence("path-changed");
+      if (event.type === "path-lost") conn.fence("path-lost");
+      if (REPLACES_TRANSPORT.has(event.type)) void this.#replace(conn);
       this.#wake();
     });
     if (subscription === undefined) return;
@@ -130,10 +140,30 @@ export class ClientSession {
 
   async #getTransport(attempt: number): Promise<Transport> {
     const { signal } = this.#stopped;
-    const transport = await this.#dial({ attempt, signal });
+    const movedTo = this.#movedTo;
+    const transport = await this.#dial({ attempt, movedTo, signal });
     if (!signal.aborted) return transport;
     closeQuietly(transport);
     throw signal.reason;
+  }
+
+  // Make before break: the old transport carries the stream until the new one
+  // has been accepted. If that fails, nothing has changed.
+  async #replace(conn: Conn): Promise<void> {
+    if (conn.state.name !== "attached") return;
+    if (this.#redialing) {
+      this.#replaceAgain = true;
+      return;
+    }
+    this.#redialing = true;
+    try {
+      await this.#resume(conn, 1);
+    } catch (error) {
+      if (!this.#stopped.signal.aborted && !this.#refused(conn, error)) {
+        conn.redialFailed(1, error, 0);
+      }
+    }
+    this.#dialled(conn);
   }
 
   // One at a time: two dials would fence each other for ever.
@@ -163,9 +193,17 @@ export class ClientSession {
         await this.#sleep(retryMs);
       }
     }
+    this.#dialled(conn);
+  }
+
+  // What came up during a dial, which did not start a second one.
+  #dialled(conn: Conn): void {
     this.#redialing = false;
-    // It may have broken again before this loop had ended.
-    if (conn.state.name === "detached" && !signal.aborted) void this.#redial();
+    if (this.#stopped.signal.aborted) return;
+    const again = this.#replaceAgain;
+    this.#replaceAgain = false;
+    if (conn.state.name === "detached") void this.#redial();
+    else if (again) void this.#replace(conn);
   }
 
   async #resume(conn: Conn, attempt: number): Promise<void> {
@@ -175,11 +213,13 @@ export class ClientSession {
     // Taken before it is used: no epoch is ever tried twice.
     const epoch = ++this.#epoch;
     const told = this.#core.position;
-    const { peer, ttlMs } = await this.#handshake(
+    const { peer, ttlMs, keys } = await this.#handshake(
       transport,
       () => resumeSession(io, granted, epoch, told),
     );
-    this.#granted = { ...granted, ttlMs };
+    this.#granted = { ...granted, keys, ttlMs };
+    // Only now: until it was accepted the old one carried the stream.
+    conn.fence("replaced");
     conn.attach({ transport, peer, told, rest: io.rest }, epoch);
   }
 
@@ -200,6 +240,9 @@ export class ClientSession {
             `the peer ended it after receiving ${error.value} bytes`,
           );
         }
+        return true;
+      case REFUSAL.denied:
+        conn.lose("resume/denied", "the server does not allow it any more");
         return true;
       case REFUSAL.version:
         conn.lose("resume/version", "the server speaks another version now");

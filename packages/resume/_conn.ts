@@ -1,5 +1,6 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
+import type { Notice } from "./_notice.ts";
 import { type Attachment, Pipe } from "./_pipe.ts";
 import type { CoreState, StreamCore } from "./_stream_core.ts";
 import { Waiting } from "./_waiting.ts";
@@ -12,12 +13,22 @@ import type {
   ResumableStats,
 } from "./resumable_conn.ts";
 
+const SLOW_AFTER_MS = 1_000;
+const RESET_REASONS: Readonly<Record<number, string>> = {
+  [RESET.protocol]: "the peer found a fault in the protocol",
+  [RESET.shutdown]: "the peer ended it",
+  [RESET.internal]: "the peer failed",
+  [RESET.denied]: "the server does not allow it",
+};
+
 /** What the session layer gives a connection and hears from it. */
 export interface ConnOwner {
   /** The transport is gone: get another one, or wait for it. */
   detached(): void;
   /** The connection is over for whatever reason. */
   ended(reason: string): void;
+  /** The peer told something ahead of time. */
+  noticed?(notice: Notice): void;
 }
 
 /** Who a connection is. */
@@ -25,6 +36,8 @@ export interface SessionIdentity {
   readonly sid: string;
   readonly keyId: Uint8Array<ArrayBuffer>;
   readonly restored: boolean;
+  /** Whether writes reject, instead of waiting, when the buffer is full without a transport. */
+  readonly failsWhenDetached?: boolean;
 }
 
 /**
@@ -51,6 +64,9 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #replayed = 0;
   #resumed = 0;
   #longestPauseMs = 0;
+  #blockedSince: number | undefined;
+  #toldSlow: number | undefined;
+  readonly #failsWhenDetached: boolean;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
@@ -68,6 +84,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.sid = identity.sid;
     this.keyId = identity.keyId;
     this.restored = identity.restored;
+    this.#failsWhenDetached = identity.failsWhenDetached ?? false;
     this.#state = {
       name: "detached",
       reason: "suspended",
@@ -76,6 +93,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
     this.#pipe = new Pipe(core, {
       progress: () => this.#progress(),
+      tick: () => this.#tick(),
       detached: (reason, error) => this.#detached(reason, error),
       finished: () => this.#end("closed", undefined),
       failed: (error, reset) => this.#failed(error, reset),
@@ -139,14 +157,42 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     if (bytes.length === 0) return Promise.resolve(0);
     const attempt = () => this.#tryWrite(bytes);
     const now = this.#writes.busy ? undefined : attempt();
-    return now !== undefined ? Promise.resolve(now) : this.#writes.add(attempt);
+    return now !== undefined
+      ? Promise.resolve(now)
+      : this.#waitToWrite(attempt);
   }
 
   #tryWrite(bytes: Uint8Array): number | undefined {
     const n = this.core.write(bytes);
-    if (n === 0) return undefined;
+    if (n === 0) {
+      // Full by itself, or because others are: then they will say.
+      this.core.onRoom(this.#wakeWriters);
+      return undefined;
+    }
+    this.#blockedSince = undefined;
     this.#pipe.kick();
     return n;
+  }
+
+  // In a turn of its own: who gives memory back is in the middle of something.
+  readonly #wakeWriters = (): void =>
+    queueMicrotask(() => {
+      if (!this.#over) this.#writes.retry();
+    });
+
+  #waitToWrite(attempt: () => number | undefined): Promise<number> {
+    if (this.#failsWhenDetached && this.#state.name === "detached") {
+      return Promise.reject(this.#bufferFull());
+    }
+    this.#blockedSince ??= performance.now();
+    return this.#writes.add(attempt);
+  }
+
+  #bufferFull(): ResumeError {
+    return this.#makeError(
+      "resume/buffer-full",
+      `${this.core.written - this.core.acked} bytes wait for a transport`,
+    );
   }
 
   closeWrite(): Promise<void> {
@@ -233,9 +279,15 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   /** Ends it with a last word to the peer. */
-  shutDown(code: ResumeErrorCode, message: string): void {
-    this.#pipe.reset(RESET.shutdown);
+  shutDown(reset: number, code: ResumeErrorCode, message: string): void {
+    this.#pipe.reset(reset);
     this.lose(code, message);
+  }
+
+  /** Tells the peer something ahead of time. */
+  notify(notice: Notice): void {
+    this.core.notify(notice);
+    this.#pipe.kick();
   }
 
   /** The peer has everything, as it proves: it is over. */
@@ -287,14 +339,37 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   #progress(): void {
+    this.#noticed();
     this.#reads.retry();
     if (this.core.broken) this.#writes.reject(brokenPipe);
     else this.#writes.retry();
   }
 
+  // The peer takes nothing although the path lives: told once, until it does.
+  #tick(): void {
+    const since = this.#blockedSince;
+    if (since === undefined || this.#toldSlow === since) return;
+    const blockedMs = performance.now() - since;
+    if (blockedMs < SLOW_AFTER_MS) return;
+    this.#toldSlow = since;
+    const pendingBytes = this.core.written - this.core.acked;
+    this.#emitter.emit({ type: "slow", blockedMs, pendingBytes });
+  }
+
+  #noticed(): void {
+    const notice = this.core.takeNotice();
+    if (notice === undefined) return;
+    this.#owner.noticed?.(notice);
+    if (notice.kind === "moved") {
+      this.#emitter.emit({ type: "peer-moved", to: notice.to });
+    } else this.#emitter.emit({ type: "peer-draining" });
+  }
+
   #detached(reason: DetachReason, error: unknown): void {
     if (this.#over) return;
     this.#state = { name: "detached", reason, since: performance.now() };
+    this.#blockedSince = undefined;
+    if (this.#failsWhenDetached) this.#writes.reject(() => this.#bufferFull());
     this.#emitter.emit({
       type: "detached",
       reason,
@@ -306,10 +381,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   #failed(error: unknown, reset: number | undefined): void {
     if (reset !== undefined) {
-      const why = reset === RESET.shutdown
-        ? "the peer ended it"
-        : `code ${reset}`;
-      const code = "resume/reset";
+      const code = reset === RESET.denied ? "resume/denied" : "resume/reset";
+      const why = RESET_REASONS[reset] ?? `code ${reset}`;
       return this.#end(
         code,
         this.#makeError(code, `the session was reset: ${why}`),
@@ -382,6 +455,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   #release(reason: string): void {
+    this.core.leaveBudget();
+    this.core.forgetRoom(this.#wakeWriters);
     this.#owner.ended(reason);
     this.#resolveClosed();
     // Not now: inside a listener the last event still waits for its turn.

@@ -4,16 +4,19 @@ import type { Transport } from "./transport.ts";
 
 /**
  * Runs a handshake; closes the transport when it fails, takes longer than
- * `ms`, or `signal` aborts. Closing is what makes a pending read give up.
+ * `ms`, or `signal` aborts. Closing is what makes a pending read give up. Once
+ * `run` has called `handOver` the transport is somebody else's, and is let be.
  */
 export async function withDeadline<T>(
   transport: Transport,
   ms: number,
   signal: AbortSignal,
-  run: () => Promise<T>,
+  run: (handOver: () => void) => Promise<T>,
 ): Promise<T> {
   let stopped: unknown;
+  let handedOver = false;
   const stop = (reason: unknown): void => {
+    if (handedOver) return;
     stopped ??= reason;
     closeQuietly(transport);
   };
@@ -31,12 +34,15 @@ export async function withDeadline<T>(
   signal.addEventListener("abort", onAbort, { once: true });
   try {
     signal.throwIfAborted();
-    const result = await run();
+    const result = await run(() => {
+      if (stopped !== undefined) throw stopped;
+      handedOver = true;
+    });
     // It may have been stopped just when it was done: then nobody owns it.
     if (stopped !== undefined) throw stopped;
     return result;
   } catch (error) {
-    closeQuietly(transport);
+    if (!handedOver) closeQuietly(transport);
     throw stopped ?? error;
   } finally {
     clearTimeout(timer);

@@ -5,6 +5,8 @@ import {
   check,
   concat,
   ephemeralKeys,
+  nextKeys,
+  type ProofLabel,
   prove,
   randomBytes,
   sealRecord,
@@ -38,6 +40,14 @@ export interface Granted {
   readonly keys: SessionKeys;
   readonly peer: Position;
   readonly ttlMs: number;
+}
+
+/** What a resumption came to. */
+export interface Resumption {
+  readonly peer: Position;
+  readonly ttlMs: number;
+  /** The keys from now on. */
+  readonly keys: SessionKeys;
 }
 
 /** The server turned a resumption away. */
@@ -109,15 +119,16 @@ export async function resumeSession(
   session: { readonly sid: Bytes; readonly keys: SessionKeys },
   epoch: number,
   told: Position,
-): Promise<{ readonly peer: Position; readonly ttlMs: number }> {
+): Promise<Resumption> {
   const { sid, keys } = session;
+  const nonce = randomBytes(16);
   const bare = encodeRecord({
     kind: "resume",
     versionMin: VERSION_MIN,
     versionMax: VERSION_MAX,
     sid,
     epoch,
-    nonce: randomBytes(16),
+    nonce,
     received: told.received,
     limit: told.limit,
     mac: NO_MAC,
@@ -139,11 +150,13 @@ export async function resumeSession(
       withoutMac(bytes),
     );
   if (!proven) throw new ProtocolViolation("the server could not prove itself");
-  const mac = await prove(keys.client, "client confirm", sent, bytes);
+  const next = await nextKeys(keys, nonce, record.nonce);
+  const mac = await prove(next.client, "client confirm", sent, bytes);
   await io.write({ kind: "confirm", mac });
   return {
     peer: { received: record.received, limit: record.limit },
     ttlMs: record.ttlMs,
+    keys: next,
   };
 }
 
@@ -166,19 +179,21 @@ function openingRefused(record: RefusedRecord): ResumeError {
   );
 }
 
-// "Gone" and "stale" change what this end does for good, so they need a proof;
-// anybody may say "unknown" or "busy".
+// These change what this end does for good, so they need a proof; anybody may
+// say "unknown" or "busy".
+const PROVEN_REFUSALS: Readonly<Record<number, ProofLabel>> = {
+  [REFUSAL.stale]: "server stale",
+  [REFUSAL.gone]: "server gone",
+  [REFUSAL.denied]: "server denied",
+};
+
 async function resumptionRefused(
   record: RefusedRecord,
   keys: SessionKeys,
   sent: Bytes,
   bytes: Bytes,
 ): Promise<Error> {
-  const label = record.code === REFUSAL.gone
-    ? "server gone"
-    : record.code === REFUSAL.stale
-    ? "server stale"
-    : undefined;
+  const label = PROVEN_REFUSALS[record.code];
   if (
     label !== undefined &&
     !await check(keys.server, record.mac, label, sent, withoutMac(bytes))

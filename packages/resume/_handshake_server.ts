@@ -5,6 +5,7 @@ import {
   check,
   concat,
   ephemeralKeys,
+  nextKeys,
   randomBytes,
   sealRecord,
   type SessionKeys,
@@ -25,6 +26,11 @@ import type { Position } from "./_stream_core.ts";
 import { ProtocolViolation } from "./_wire.ts";
 
 const NO_MAC = new Uint8Array(MAC_BYTES);
+const REFUSAL_LABELS = {
+  [REFUSAL.stale]: "server stale",
+  [REFUSAL.gone]: "server gone",
+  [REFUSAL.denied]: "server denied",
+} as const;
 
 /** A handshake record that opens a session, with its bytes. */
 export interface Opening<R extends NewRecord | ResumeRecord> {
@@ -71,32 +77,44 @@ export async function welcome(
   return keys;
 }
 
-/** Answers a RESUME record whose proof was good, and waits for the client's. */
+/** A RESUME that was answered and not yet confirmed. */
+export interface Grant {
+  /** The keys from the confirmation on. */
+  readonly next: SessionKeys;
+  /** Answers the client: from now on it may use the next keys. */
+  send(): Promise<void>;
+  /** Waits for the client's proof that it is here now. */
+  confirmed(): Promise<void>;
+}
+
+/** Answers a RESUME record whose proof was good. */
 export async function grantResume(
   io: HandshakeIo,
   opening: Opening<ResumeRecord>,
   keys: SessionKeys,
   told: Position,
   ttlMs: number,
-): Promise<void> {
+): Promise<Grant> {
+  const nonce = randomBytes(16);
   const bare = encodeRecord({
     kind: "resumed",
     version: VERSION_MAX,
     epoch: opening.record.epoch,
-    nonce: randomBytes(16),
+    nonce,
     received: told.received,
     limit: told.limit,
     ttlMs,
     mac: NO_MAC,
   });
-  const sent = await sealRecord(
-    bare,
-    keys.server,
-    "server resumed",
-    opening.bytes,
-  );
-  await io.send(sent);
-  await confirmed(io, keys, opening.bytes, sent);
+  const [sent, next] = await Promise.all([
+    sealRecord(bare, keys.server, "server resumed", opening.bytes),
+    nextKeys(keys, opening.record.nonce, nonce),
+  ]);
+  return {
+    next,
+    send: () => io.send(sent),
+    confirmed: () => confirmed(io, next, opening.bytes, sent),
+  };
 }
 
 // A recorded NEW or RESUME can be played back; the answer to this server's
@@ -114,13 +132,23 @@ async function confirmed(
   ) throw new ProtocolViolation("the client could not prove itself");
 }
 
-/** Whether a RESUME record comes from who opened the session. */
-export function provesSession(
+/**
+ * Which of the keys a RESUME record is proven with, if with any. All of them
+ * are tried, so that it takes as long for each.
+ */
+export async function provenKeys(
   opening: Opening<ResumeRecord>,
-  keys: SessionKeys,
-): Promise<boolean> {
+  candidates: readonly SessionKeys[],
+): Promise<SessionKeys | undefined> {
   const { record, bytes } = opening;
-  return check(keys.client, record.mac, "client resume", withoutMac(bytes));
+  const said = withoutMac(bytes);
+  let proven: SessionKeys | undefined;
+  for (const keys of candidates) {
+    if (await check(keys.client, record.mac, "client resume", said)) {
+      proven ??= keys;
+    }
+  }
+  return proven;
 }
 
 /** Turns a transport away without a proof. */
@@ -137,11 +165,11 @@ export async function refuseProven(
   io: HandshakeIo,
   opening: Opening<ResumeRecord>,
   keys: SessionKeys,
-  code: typeof REFUSAL.gone | typeof REFUSAL.stale,
+  code: typeof REFUSAL.denied | typeof REFUSAL.gone | typeof REFUSAL.stale,
   value: number,
 ): Promise<void> {
   const bare = encodeRecord({ kind: "refused", code, value, mac: NO_MAC });
-  const label = code === REFUSAL.gone ? "server gone" : "server stale";
+  const label = REFUSAL_LABELS[code];
   await io.send(await sealRecord(bare, keys.server, label, opening.bytes));
 }
 

@@ -2,20 +2,21 @@
 import type { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText } from "./_deno.ts";
-import { HandshakeIo } from "./_handshake_io.ts";
+import { HandshakeIo, writeAll } from "./_handshake_io.ts";
 import {
   decoyKeys,
+  type Grant,
   grantResume,
   type Opening,
-  provesSession,
+  provenKeys,
   readOpening,
   refuse,
   refuseProven,
   welcome,
 } from "./_handshake_server.ts";
-import { randomBytes } from "./_keys.ts";
-import type { StreamSettings } from "./_options.ts";
-import { closeQuietly } from "./_pipe.ts";
+import { randomBytes, type SessionKeys } from "./_keys.ts";
+import { resetFrame } from "./_notice.ts";
+import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
   type Bytes,
   type NewRecord,
@@ -23,7 +24,7 @@ import {
   type ResumeRecord,
 } from "./_records.ts";
 import type { Session, Sessions } from "./_sessions.ts";
-import { StreamCore } from "./_stream_core.ts";
+import { RESET } from "./_wire.ts";
 import type { AcceptOptions } from "./accept_options.ts";
 import type { ResumeServerEvent } from "./events.ts";
 import type { Transport } from "./transport.ts";
@@ -31,10 +32,10 @@ import type { Transport } from "./transport.ts";
 /** What handshakes need of their server. */
 export interface IncomingContext {
   readonly sessions: Sessions;
-  readonly settings: StreamSettings;
+  readonly handshakeTimeoutMs: number;
   readonly ttlMs: number;
-  readonly sessionsMax: number;
   readonly presharedKey: AcceptOptions["presharedKey"];
+  readonly authorize: AcceptOptions["authorize"];
   /** Aborted when the server stops. */
   readonly stopped: AbortSignal;
   emit(event: ResumeServerEvent): void;
@@ -42,17 +43,27 @@ export interface IncomingContext {
   opened(conn: Conn): void;
 }
 
+/** How many handshakes may be under way. */
+export interface IncomingLimits {
+  readonly handshakesMax: number;
+  readonly handshakesPerAddressMax: number;
+}
+
 const BUSY_RETRY_MS = 1_000;
 
 /** See the module's comment; bounded in number, each bounded in time. */
 export class Incoming {
   readonly #context: IncomingContext;
-  readonly #max: number;
+  readonly #limits: IncomingLimits;
   readonly #running = new Set<Promise<void>>();
+  readonly #perAddress = new Map<string, number>();
+  // Keys of no session: an unknown id takes as long as a known one.
+  readonly #decoy: Promise<SessionKeys> = decoyKeys();
+  #opening = 0;
 
-  constructor(context: IncomingContext, max: number) {
+  constructor(context: IncomingContext, limits: IncomingLimits) {
     this.#context = context;
-    this.#max = max;
+    this.#limits = limits;
   }
 
   /** Resolves when none is under way. */
@@ -62,19 +73,26 @@ export class Incoming {
 
   /** Begins the handshake of a new transport, or turns it away. */
   start(transport: Transport): void {
-    if (this.#running.size >= this.#max) {
+    const host = hostOf(transport);
+    const ofHost = this.#perAddress.get(host) ?? 0;
+    const { handshakesMax, handshakesPerAddressMax } = this.#limits;
+    if (
+      this.#running.size >= handshakesMax || ofHost >= handshakesPerAddressMax
+    ) {
       this.#refused("too many handshakes under way", transport);
       return closeQuietly(transport);
     }
+    this.#perAddress.set(host, ofHost + 1);
     const handshake = this.#handshake(transport).catch((error) => {
-      closeQuietly(transport);
-      this.#refused(
-        error instanceof Error ? error.message : String(error),
-        transport,
-      );
+      const reason = error instanceof Error ? error.message : String(error);
+      this.#refused(reason, transport);
+    }).finally(() => {
+      this.#running.delete(handshake);
+      const left = this.#perAddress.get(host)! - 1;
+      if (left > 0) this.#perAddress.set(host, left);
+      else this.#perAddress.delete(host);
     });
     this.#running.add(handshake);
-    void handshake.finally(() => this.#running.delete(handshake));
   }
 
   #refused(reason: string, transport: Transport): void {
@@ -86,48 +104,66 @@ export class Incoming {
     const io = new HandshakeIo(transport);
     return withDeadline(
       transport,
-      this.#context.settings.handshakeTimeoutMs,
+      this.#context.handshakeTimeoutMs,
       this.#context.stopped,
-      async () => {
+      async (handOver) => {
         const opening = await readOpening(io);
         if (opening === "version") {
           await refuse(io, REFUSAL.version);
           throw new Error("no protocol version in common");
         }
         if (opening.record.kind === "new") {
-          await this.#open(io, opening as Opening<NewRecord>);
+          await this.#open(io, opening as Opening<NewRecord>, handOver);
         } else {
-          await this.#resume(io, opening as Opening<ResumeRecord>);
+          await this.#resume(io, opening as Opening<ResumeRecord>, handOver);
         }
       },
     );
   }
 
-  async #open(io: HandshakeIo, opening: Opening<NewRecord>): Promise<void> {
-    if (this.#context.sessions.size >= this.#context.sessionsMax) {
-      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-      throw new Error("too many sessions");
+  async #open(
+    io: HandshakeIo,
+    opening: Opening<NewRecord>,
+    handOver: () => void,
+  ): Promise<void> {
+    this.#opening++;
+    try {
+      await this.#openCounted(io, opening, handOver);
+    } finally {
+      this.#opening--;
     }
+  }
+
+  async #openCounted(
+    io: HandshakeIo,
+    opening: Opening<NewRecord>,
+    handOver: () => void,
+  ): Promise<void> {
+    const { sessions, ttlMs, stopped } = this.#context;
     const { keyId, limit } = opening.record;
-    const core = new StreamCore(this.#context.settings);
+    const full = sessions.full(keyId, this.#opening);
+    if (full !== undefined) {
+      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
+      throw new Error(full);
+    }
+    const core = sessions.newCore();
     const told = core.position;
     const sid = randomBytes(16);
     const keys = await welcome(io, opening, {
       sid,
       limit: told.limit,
-      ttlMs: this.#context.ttlMs,
+      ttlMs,
       presharedKey: await this.#presharedKey(keyId),
     });
-    this.#context.stopped.throwIfAborted();
     const { transport, rest } = io;
+    if (!await this.#authorized("open", sid, keyId, transport)) {
+      await writeAll(transport, resetFrame(RESET.denied));
+      throw new Error("not authorized");
+    }
+    stopped.throwIfAborted();
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
-    const conn = this.#context.sessions.open(
-      sid,
-      keys,
-      keyId,
-      core,
-      attachment,
-    );
+    handOver();
+    const conn = sessions.open({ sid, keys, keyId, core, attachment });
     const remote = addressText(transport.remoteAddr);
     this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
     this.#context.opened(conn);
@@ -141,33 +177,50 @@ export class Incoming {
     return await find(keyId) ?? randomBytes(32);
   }
 
+  async #authorized(
+    kind: "open" | "resume",
+    sid: Bytes,
+    keyId: Bytes,
+    { remoteAddr }: Transport,
+  ): Promise<boolean> {
+    const { authorize } = this.#context;
+    if (authorize === undefined) return true;
+    return await authorize({ kind, sid: sid.toHex(), keyId, remoteAddr });
+  }
+
   async #resume(
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
+    handOver: () => void,
   ): Promise<void> {
     const { record } = opening;
     const sid = record.sid.toHex();
-    const session = this.#context.sessions.find(sid);
-    const stone = this.#context.sessions.tombstones.find(
-      sid,
-      performance.now(),
-    );
-    const keys = (session ?? stone)?.keys ?? await decoyKeys();
-    const proven = await provesSession(opening, keys);
-    if (!proven || (session === undefined && stone === undefined)) {
+    const { sessions } = this.#context;
+    const session = sessions.find(sid);
+    const stone = sessions.tombstones.find(sid, performance.now());
+    const decoy = await this.#decoy;
+    const candidates = session === undefined
+      ? stone?.keys ?? [decoy, decoy]
+      : [session.keys, session.next ?? decoy];
+    const keys = await provenKeys(opening, candidates);
+    if (keys === undefined || keys === decoy) {
       await refuse(io, REFUSAL.unknown);
       throw new Error("unknown session or bad proof");
     }
     if (session === undefined) {
-      const { received } = stone!;
-      await refuseProven(io, opening, keys, REFUSAL.gone, received);
+      await refuseProven(io, opening, keys, REFUSAL.gone, stone!.received);
       throw new Error(`session ${sid} has ended`);
+    }
+    const { keyId } = session.conn;
+    if (!await this.#authorized("resume", record.sid, keyId, io.transport)) {
+      await refuseProven(io, opening, keys, REFUSAL.denied, 0);
+      throw new Error(`session ${sid} is not authorized any more`);
     }
     if (record.epoch <= session.epoch) {
       await refuseProven(io, opening, keys, REFUSAL.stale, session.epoch);
       throw new Error(`epoch ${record.epoch} of session ${sid} is used`);
     }
-    await this.#takeOver(io, opening, session);
+    await this.#takeOver(io, opening, session, keys, handOver);
   }
 
   // The order is the point: the epoch is taken, then the old transport is
@@ -177,21 +230,108 @@ export class Incoming {
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
     session: Session,
+    keys: SessionKeys,
+    handOver: () => void,
   ): Promise<void> {
     const { record } = opening;
     session.epoch = record.epoch;
+    // A client that proves itself with the next keys has moved on to them.
+    session.keys = keys;
+    session.next = undefined;
     session.conn.fence("replaced");
     const told = session.conn.core.position;
-    await grantResume(io, opening, session.keys, told, this.#context.ttlMs);
-    this.#context.stopped.throwIfAborted();
-    if (session.epoch !== record.epoch) {
-      throw new Error("a newer transport won");
-    }
-    const { transport, rest } = io;
+    const { ttlMs } = this.#context;
+    const grant = await grantResume(io, opening, keys, told, ttlMs);
+    this.#requireNewest(session, record.epoch);
+    // Before they are told: the client may come back with them at once.
+    session.next = grant.next;
+    await grant.send();
     const peer = { received: record.received, limit: record.limit };
-    this.#context.sessions.attach(session, { transport, peer, told, rest });
-    const remote = addressText(transport.remoteAddr);
+    const early = isSecure(io.transport);
+    // On TLS nobody can have recorded this RESUME and play it back: replay
+    // begins a round trip earlier. The client's proof is still read first.
+    const transport = early
+      ? new EarlyTransport(io, () => this.#confirm(session, grant, record))
+      : io.transport;
+    if (!early) await this.#confirm(session, grant, record);
+    this.#requireNewest(session, record.epoch);
+    const rest = early ? new Uint8Array(0) : io.rest;
+    const attachment: Attachment = { transport, peer, told, rest };
+    handOver();
+    this.#context.sessions.attach(session, attachment);
+    const remote = addressText(io.transport.remoteAddr);
     const { sid } = session.conn;
     this.#context.emit({ type: "session-resumed", sid, remote });
   }
+
+  async #confirm(
+    session: Session,
+    grant: Grant,
+    record: ResumeRecord,
+  ): Promise<void> {
+    await grant.confirmed();
+    if (session.epoch !== record.epoch) return;
+    session.keys = grant.next;
+    session.next = undefined;
+  }
+
+  #requireNewest(session: Session, epoch: number): void {
+    this.#context.stopped.throwIfAborted();
+    if (session.epoch !== epoch) throw new Error("a newer transport won");
+    if (this.#context.sessions.find(session.conn.sid) !== session) {
+      throw new Error("the session ended meanwhile");
+    }
+  }
+}
+
+/** A transport that may be written to before its handshake is read to the end. */
+class EarlyTransport implements Transport {
+  readonly #io: HandshakeIo;
+  readonly #confirmed: () => Promise<void>;
+  #first = true;
+  #rest: Bytes = new Uint8Array(0);
+
+  constructor(io: HandshakeIo, confirmed: () => Promise<void>) {
+    this.#io = io;
+    this.#confirmed = confirmed;
+  }
+
+  get localAddr(): Deno.Addr | undefined {
+    return this.#io.transport.localAddr;
+  }
+
+  get remoteAddr(): Deno.Addr | undefined {
+    return this.#io.transport.remoteAddr;
+  }
+
+  async read(into: Uint8Array): Promise<number | null> {
+    if (this.#first) {
+      this.#first = false;
+      await this.#confirmed();
+      this.#rest = this.#io.rest;
+    }
+    if (this.#rest.length === 0) return await this.#io.transport.read(into);
+    const part = this.#rest.subarray(0, into.length);
+    into.set(part);
+    this.#rest = this.#rest.subarray(part.length);
+    return part.length;
+  }
+
+  write(bytes: Uint8Array): Promise<number> {
+    return this.#io.transport.write(bytes);
+  }
+
+  close(): void {
+    this.#io.transport.close();
+  }
+}
+
+function isSecure(transport: Transport): boolean {
+  return "handshake" in transport;
+}
+
+function hostOf({ remoteAddr }: Transport): string {
+  return remoteAddr !== undefined && "hostname" in remoteAddr
+    ? remoteAddr.hostname
+    : "";
 }

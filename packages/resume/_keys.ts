@@ -10,6 +10,7 @@ import { type Bytes, MAC_BYTES, withoutMac } from "./_records.ts";
 export type ProofLabel =
   | "client confirm"
   | "client resume"
+  | "server denied"
   | "server gone"
   | "server resumed"
   | "server stale"
@@ -25,6 +26,7 @@ export interface SessionKeys {
 
 const encoder = new TextEncoder();
 const DERIVE_LABEL = encoder.encode("holdfast resume 1 keys");
+const NEXT_LABEL = encoder.encode("holdfast resume 1 next");
 
 /** A key pair for one handshake. */
 export async function ephemeralKeys(): Promise<
@@ -70,6 +72,35 @@ export async function agree(
       hash: "SHA-256",
       salt: presharedKey ?? new Uint8Array(32),
       info: concat(DERIVE_LABEL, new Uint8Array(digest)),
+    },
+    material,
+    512,
+  );
+  return await sessionKeys(new Uint8Array(secret));
+}
+
+/**
+ * The keys that replace those of a session when it is resumed: who learns the
+ * old ones later cannot resume with them.
+ */
+export async function nextKeys(
+  keys: SessionKeys,
+  clientNonce: Bytes,
+  serverNonce: Bytes,
+): Promise<SessionKeys> {
+  const material = await crypto.subtle.importKey(
+    "raw",
+    keys.secret,
+    "HKDF",
+    false,
+    ["deriveBits"],
+  );
+  const secret = await crypto.subtle.deriveBits(
+    {
+      name: "HKDF",
+      hash: "SHA-256",
+      salt: concat(clientNonce, serverNonce),
+      info: NEXT_LABEL,
     },
     material,
     512,

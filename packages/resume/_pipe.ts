@@ -1,7 +1,7 @@
 /** Moves bytes between a stream's core and the transport of the day. */
 import { writeAll } from "./_handshake_io.ts";
 import type { Position, StreamCore } from "./_stream_core.ts";
-import { resetFrame } from "./_stream_core.ts";
+import { resetFrame } from "./_notice.ts";
 import { ProtocolViolation, RESET } from "./_wire.ts";
 import type { Chunk } from "./_receive_buffer.ts";
 import type { DetachReason } from "./events.ts";
@@ -27,6 +27,8 @@ export interface Attachment {
 export interface PipeHooks {
   /** Reads or writes may go on. */
   progress(): void;
+  /** Some time has passed. */
+  tick(): void;
   /** The transport is gone. */
   detached(reason: DetachReason, error: unknown): void;
   /** Both ends have what they need; the transport is closed. */
@@ -208,6 +210,7 @@ export class Pipe {
   #wake(generation: number): void {
     if (generation !== this.#generation) return;
     this.#timerAt = Infinity;
+    this.#hooks.tick();
     if (this.#lingering && this.core.done) return this.#finish();
     if (this.core.dead(performance.now())) {
       return this.#lose(generation, "silent", undefined);

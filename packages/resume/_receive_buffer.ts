@@ -5,6 +5,8 @@
  * small the peer cuts its frames.
  */
 
+import type { Budget } from "./_budget.ts";
+
 const TAIL_BYTES = 4 * 1024;
 
 /** Memory that transports read into; free again once nobody refers to it. */
@@ -35,6 +37,7 @@ function newTail(): Tail {
 
 /** See the module's comment. */
 export class ReceiveBuffer {
+  #budget: Budget | undefined;
   readonly #pieces: Piece[] = [];
   #first = 0;
   // Pieces of the chunk that is being parsed, not yet settled.
@@ -43,6 +46,10 @@ export class ReceiveBuffer {
   #tail: Tail | undefined;
   #size = 0;
   #spare: Chunk | undefined;
+
+  constructor(budget?: Budget) {
+    this.#budget = budget;
+  }
 
   /** How many bytes wait for the program. */
   get size(): number {
@@ -54,6 +61,7 @@ export class ReceiveBuffer {
     this.#fresh.push(payload);
     this.#freshBytes += payload.length;
     this.#size += payload.length;
+    this.#budget?.add(payload.length);
   }
 
   /** Decides, after a chunk was parsed, what becomes of its payloads. */
@@ -74,6 +82,7 @@ export class ReceiveBuffer {
   /** Adds bytes that somebody restores, by copying them. */
   restore(bytes: Uint8Array): void {
     this.#size += bytes.length;
+    this.#budget?.add(bytes.length);
     this.#copyIn(bytes);
   }
 
@@ -111,6 +120,7 @@ export class ReceiveBuffer {
       this.#pieces.splice(0, this.#first);
       this.#first = 0;
     }
+    this.#budget?.release(n);
     return n;
   }
 
@@ -143,13 +153,22 @@ export class ReceiveBuffer {
     return { bytes: new Uint8Array(size), references: 0 };
   }
 
+  /** Gives back its share of the budget, for good: the stream is over. */
+  leaveBudget(): void {
+    const budget = this.#budget;
+    this.#budget = undefined;
+    budget?.release(this.#size);
+  }
+
   /** Drops everything. */
   clear(): void {
     this.#clearPieces();
     this.#fresh = [];
     this.#freshBytes = 0;
+    const released = this.#size;
     this.#size = 0;
     this.#spare = undefined;
+    this.#budget?.release(released);
   }
 
   /** A copy of what waits for the program. */

@@ -35,6 +35,8 @@ export const REFUSAL = {
   version: 4,
   /** The session ended; `value` is how far the server had received. */
   gone: 5,
+  /** The server does not let this client go on. */
+  denied: 6,
 } as const;
 
 export const KEY_ID_BYTES_MAX = 255;

@@ -3,6 +3,7 @@
  * wire: replaying and sending read the same memory, without a second copy, and
  * small writes grow the last unsent frame instead of each paying for one.
  */
+import type { Budget } from "./_budget.ts";
 import {
   FRAME,
   FRAME_PAYLOAD_MAX,
@@ -41,6 +42,7 @@ export interface Outgoing {
 /** See the module's comment. */
 export class SendBuffer {
   readonly #capacity: number;
+  #budget: Budget | undefined;
   #segments: Segment[] = [];
   #spare: Segment | undefined;
   #segmentBytes = SEGMENT_BYTES_MIN;
@@ -50,8 +52,9 @@ export class SendBuffer {
   #current = 0;
 
   /** Starts at a stream offset: 0 for a new stream. */
-  constructor(capacity: number, offset = 0) {
+  constructor(capacity: number, offset = 0, budget?: Budget) {
     this.#capacity = capacity;
+    this.#budget = budget;
     this.#acked = this.#sent = this.#end = offset;
   }
 
@@ -72,12 +75,13 @@ export class SendBuffer {
 
   /** How many bytes `append` would take. */
   get room(): number {
-    return this.#capacity - (this.#end - this.#acked);
+    const own = this.#capacity - (this.#end - this.#acked);
+    return Math.max(0, Math.min(own, this.#budget?.left ?? Infinity));
   }
 
   /** Takes as much as fits and tells how much. */
   append(bytes: Uint8Array): number {
-    const total = Math.min(bytes.length, Math.max(0, this.room));
+    const total = Math.min(bytes.length, this.room);
     this.#appendAll(bytes, total);
     return total;
   }
@@ -88,6 +92,7 @@ export class SendBuffer {
   }
 
   #appendAll(bytes: Uint8Array, total: number): void {
+    this.#budget?.add(total);
     let taken = 0;
     while (taken < total) taken += this.#appendSome(bytes, taken, total);
   }
@@ -192,6 +197,7 @@ export class SendBuffer {
 
   /** Forgets what the peer has. The caller checks that the offset is sane. */
   acknowledge(offset: number): void {
+    const released = offset - this.#acked;
     this.#acked = offset;
     if (this.#sent < offset) this.#sent = offset;
     let freed = 0;
@@ -206,9 +212,19 @@ export class SendBuffer {
       // One is kept while there is traffic: it spares an allocation a segment.
       if (segment.bytes.length === SEGMENT_BYTES_MAX) this.#reuse(segment);
     }
-    if (freed === 0) return;
-    this.#segments.splice(0, freed);
-    this.#current = Math.max(0, this.#current - freed);
+    if (freed > 0) {
+      this.#segments.splice(0, freed);
+      this.#current = Math.max(0, this.#current - freed);
+    }
+    // Last: it may wake others, and they find this one in order.
+    this.#budget?.release(released);
+  }
+
+  /** Gives back its share of the budget, for good: the stream is over. */
+  leaveBudget(): void {
+    const budget = this.#budget;
+    this.#budget = undefined;
+    budget?.release(this.#end - this.#acked);
   }
 
   #reuse(segment: Segment): void {

@@ -3,7 +3,9 @@
  * time is passed in, bytes are handed over, and what must go on the wire is
  * asked for. Everything that decides whether a byte is lost or doubled is here.
  */
+import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
+import { type Notice, noticeFrame, readNotice } from "./_notice.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
 import { SendBuffer } from "./_send_buffer.ts";
 import {
@@ -16,50 +18,21 @@ import {
   RESET,
 } from "./_wire.ts";
 
-/** What a core needs to know; all sizes in bytes, all times in milliseconds. */
-export interface CoreOptions {
-  /** How many unacknowledged bytes `write` may pile up. */
-  readonly sendMax: number;
-  /** How many bytes the peer may send ahead of the program's reads. */
-  readonly window: number;
-  /** Silence after which a ping is sent; after three of them the path is dead. */
-  readonly heartbeatMs: number;
-  /** Proves that tests notice a loss: a new transport replays nothing. */
-  readonly skipReplay?: boolean | undefined;
-}
-
-/** What a handshake tells of one end. */
-export interface Position {
-  /** How far it received; one more once it has the end of the stream. */
-  readonly received: number;
-  /** The offset up to which it may be sent to. */
-  readonly limit: number;
-}
-
-/** All that another process needs to go on with a stream. */
-export interface CoreState {
-  readonly acked: number;
-  readonly sentMax: number;
-  readonly unacked: Uint8Array<ArrayBuffer>;
-  readonly finQueued: boolean;
-  readonly received: number;
-  readonly unread: Uint8Array<ArrayBuffer>;
-  readonly finReceived: boolean;
-  readonly peerClosed: boolean;
-}
-
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
 const ACK_BYTES_MAX = 128 * 1024;
 // Three silent heartbeats: one may be lost to a retransmission.
 const DEAD_AFTER_HEARTBEATS = 3;
+const DEAD_AFTER_ROUND_TRIPS = 4;
 const CONTROL_BYTES = 6 * (HEADER_BYTES + 8);
+
+export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
 /** See the module's comment. */
 export class StreamCore implements FrameHandler {
   readonly #options: CoreOptions;
   readonly #send: SendBuffer;
-  readonly #inbox = new ReceiveBuffer();
+  readonly #inbox: ReceiveBuffer;
   readonly #ackBytes: number;
   #parser = new FrameParser();
   #attached = false;
@@ -84,11 +57,15 @@ export class StreamCore implements FrameHandler {
   // Liveness and control.
   #heardAt = 0;
   #pinged = false;
+  #pingedAt = 0;
+  #rttMs = 0;
   #pong: number | undefined;
   #expectedAt = Infinity;
   #closed = false;
   #closeSent = false;
   #reset: number | undefined;
+  #noticeOut: Notice | undefined;
+  #noticeIn: Notice | undefined;
   #now = 0;
 
   constructor(options: CoreOptions, state?: CoreState) {
@@ -97,7 +74,8 @@ export class StreamCore implements FrameHandler {
       1,
       Math.min(ACK_BYTES_MAX, Math.floor(options.window / 8)),
     );
-    this.#send = new SendBuffer(options.sendMax, state?.acked);
+    this.#inbox = new ReceiveBuffer(options.budget);
+    this.#send = new SendBuffer(options.sendMax, state?.acked, options.budget);
     this.#sentMax = state?.sentMax ?? 0;
     this.#received = state?.received ?? 0;
     if (state === undefined) return;
@@ -187,6 +165,34 @@ export class StreamCore implements FrameHandler {
     return n;
   }
 
+  /** Tells the peer something, on this transport or the next. */
+  notify(notice: Notice): void {
+    this.#noticeOut = notice;
+  }
+
+  /** What the peer told, once. */
+  takeNotice(): Notice | undefined {
+    const notice = this.#noticeIn;
+    this.#noticeIn = undefined;
+    return notice;
+  }
+
+  /** Calls once when other streams gave memory back, if that is what is missing. */
+  onRoom(wake: () => void): void {
+    if (this.#options.budget?.left === 0) this.#options.budget.onRoom(wake);
+  }
+
+  /** No longer calls it. */
+  forgetRoom(wake: () => void): void {
+    this.#options.budget?.forget(wake);
+  }
+
+  /** Gives back its share of the budget, for good: the stream is over. */
+  leaveBudget(): void {
+    this.#send.leaveBudget();
+    this.#inbox.leaveBudget();
+  }
+
   /** Ends the sending direction after what was written. */
   closeWrite(): void {
     this.#finQueued = true;
@@ -212,11 +218,8 @@ export class StreamCore implements FrameHandler {
    */
   attach(peer: Position, told: Position, now: number): void {
     const peerMark = peer.received;
-    if (peerMark < this.#send.acked) {
-      throw new ProtocolViolation(
-        `peer has ${peerMark} bytes, and acknowledged ${this.#send.acked} before`,
-      );
-    }
+    // It may say less than it acknowledged: while the new transport was made the
+    // old one went on. A peer that truly lost bytes will find the gap itself.
     this.#applyAck(peerMark);
     if (!this.#options.skipReplay) this.#send.rewind(this.#send.acked);
     this.#replayTo = Math.min(this.#sentMax, this.#send.end);
@@ -290,8 +293,16 @@ export class StreamCore implements FrameHandler {
       case FRAME.ping:
         this.#pong = offset;
         return;
+      case FRAME.pong:
+        // Smoothed as TCP does it (RFC 6298), from the one ping under way.
+        this.#rttMs += (this.#now - this.#pingedAt - this.#rttMs) /
+          (this.#rttMs === 0 ? 1 : 8);
+        return;
       case FRAME.close:
         this.#peerClosed = true;
+        return;
+      case FRAME.notice:
+        this.#noticeIn = readNotice(payload);
         return;
       case FRAME.reset:
         this.#reset = payload[0] ?? RESET.internal;
@@ -331,6 +342,11 @@ export class StreamCore implements FrameHandler {
    */
   output(now: number): Uint8Array<ArrayBuffer> | undefined {
     if (!this.#attached) return undefined;
+    if (this.#noticeOut !== undefined) {
+      const frame = noticeFrame(this.#noticeOut);
+      this.#noticeOut = undefined;
+      return frame;
+    }
     const control = this.#control(now);
     if (control !== undefined) return control;
     const data = this.#send.take(this.#peerLimit);
@@ -371,6 +387,7 @@ export class StreamCore implements FrameHandler {
     if (this.#pingDue(now)) {
       put(FRAME.ping, 0);
       this.#pinged = true;
+      this.#pingedAt = now;
     }
     if (fin) {
       put(FRAME.fin, this.#send.end);
@@ -395,21 +412,30 @@ export class StreamCore implements FrameHandler {
   }
 
   /**
-   * Whether the path is dead: three heartbeats without a byte. A call that
-   * comes much later than it was asked for finds a process that slept; then
-   * the peer gets another chance.
+   * Whether the path is dead: three heartbeats without a byte, or more on a
+   * path whose round trips are long. A call that comes much later than it was
+   * asked for finds a process that slept; then the peer gets another chance.
    */
   dead(now: number): boolean {
     const { heartbeatMs } = this.#options;
     if (now - this.#expectedAt > heartbeatMs) this.#heardAt = now - heartbeatMs;
-    return now - this.#heardAt >= heartbeatMs * DEAD_AFTER_HEARTBEATS;
+    return now - this.#heardAt >= this.#deadAfterMs();
+  }
+
+  #deadAfterMs(): number {
+    const { heartbeatMs } = this.#options;
+    return Math.max(
+      heartbeatMs * DEAD_AFTER_HEARTBEATS,
+      heartbeatMs + this.#rttMs * DEAD_AFTER_ROUND_TRIPS,
+    );
   }
 
   /** When to ask for `output` and `dead` again, if nothing happens before. */
   wakeAt(): number {
-    const { heartbeatMs } = this.#options;
-    const beats = this.#pinged ? DEAD_AFTER_HEARTBEATS : 1;
-    this.#expectedAt = this.#heardAt + heartbeatMs * beats;
+    const silence = this.#pinged
+      ? this.#deadAfterMs()
+      : this.#options.heartbeatMs;
+    this.#expectedAt = this.#heardAt + silence;
     return Math.min(this.#expectedAt, this.#ackAt ?? Infinity);
   }
 
@@ -426,12 +452,4 @@ export class StreamCore implements FrameHandler {
       peerClosed: this.#peerClosed,
     };
   }
-}
-
-/** The frame that ends a session for good. */
-export function resetFrame(code: number): Uint8Array<ArrayBuffer> {
-  const out = new Uint8Array(HEADER_BYTES + 1);
-  putHeader(out, 0, FRAME.reset, 1, 0);
-  out[HEADER_BYTES] = code;
-  return out;
 }

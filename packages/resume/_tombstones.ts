@@ -5,7 +5,7 @@
 import type { SessionKeys } from "./_keys.ts";
 
 interface Tombstone {
-  readonly keys: SessionKeys;
+  readonly keys: readonly SessionKeys[];
   readonly received: number;
   readonly until: number;
 }
@@ -25,7 +25,12 @@ export class Tombstones {
     return this.#stones.size;
   }
 
-  bury(sid: string, keys: SessionKeys, received: number, now: number): void {
+  bury(
+    sid: string,
+    keys: readonly SessionKeys[],
+    received: number,
+    now: number,
+  ): void {
     for (const [old, stone] of this.#stones) {
       // In the order of burial, so the first one that may stay ends the sweep.
       if (stone.until > now && this.#stones.size < this.#limit) break;
@@ -37,6 +42,11 @@ export class Tombstones {
   find(sid: string, now: number): Tombstone | undefined {
     const stone = this.#stones.get(sid);
     return stone !== undefined && stone.until > now ? stone : undefined;
+  }
+
+  /** Forgets one: whoever comes back for it is unknown. */
+  forget(sid: string): void {
+    this.#stones.delete(sid);
   }
 
   clear(): void {

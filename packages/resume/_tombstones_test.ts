@@ -2,7 +2,7 @@ import { assertEquals } from "@std/assert";
 import { sessionKeys } from "./_keys.ts";
 import { Tombstones } from "./_tombstones.ts";
 
-const keys = await sessionKeys(new Uint8Array(64));
+const keys = [await sessionKeys(new Uint8Array(64))];
 
 Deno.test("a session that ended is remembered for the time to live", () => {
   const stones = new Tombstones(10, 100);

@@ -5,7 +5,7 @@ export const HEADER_BYTES = 12;
 /** The longest payload of one DATA frame. */
 export const FRAME_PAYLOAD_MAX = 65_536;
 /** The longest payload of any other frame. */
-export const CONTROL_PAYLOAD_MAX = 16;
+export const CONTROL_PAYLOAD_MAX = 256;
 
 export const FRAME = {
   data: 1,
@@ -15,6 +15,7 @@ export const FRAME = {
   pong: 5,
   close: 6,
   reset: 7,
+  notice: 8,
 } as const;
 
 /** Why a peer resets a session, as it stands in a RESET frame. */
@@ -22,6 +23,13 @@ export const RESET = {
   protocol: 1,
   shutdown: 2,
   internal: 3,
+  denied: 4,
+} as const;
+
+/** What an end tells ahead of time, as it stands in a NOTICE frame. */
+export const NOTICE = {
+  draining: 1,
+  moved: 2,
 } as const;
 
 /** Writes a frame header at `at`. */

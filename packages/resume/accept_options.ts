@@ -25,6 +25,45 @@ export interface ServerLimits {
    * @default {256}
    */
   readonly handshakesMax?: number | undefined;
+  /**
+   * How many of them may come from one address.
+   *
+   * @default {64}
+   */
+  readonly handshakesPerAddressMax?: number | undefined;
+  /**
+   * How many sessions may wait for a transport; those that wait longest go
+   * first.
+   *
+   * @default {5_000}
+   */
+  readonly detachedMax?: number | undefined;
+  /**
+   * How many sessions may be opened with one pre-shared key.
+   *
+   * @default {sessionsMax}
+   */
+  readonly sessionsPerKeyMax?: number | undefined;
+  /**
+   * How many bytes all streams together may hold, written and not
+   * acknowledged, or arrived and not read. Past it writes wait, new sessions
+   * are refused, and sessions without a transport end.
+   *
+   * @default {536_870_912}
+   */
+  readonly memoryMaxBytes?: number | undefined;
+}
+
+/** Who wants to open or to resume a session. */
+export interface AuthorizeRequest {
+  /** What it wants. */
+  readonly kind: "open" | "resume";
+  /** The public id of the session. */
+  readonly sid: string;
+  /** The name of its pre-shared key, proven; empty without one. */
+  readonly keyId: Uint8Array<ArrayBuffer>;
+  /** Where it comes from, if the transport knows. */
+  readonly remoteAddr: Deno.Addr | undefined;
 }
 
 /** Options for {@linkcode acceptResumable}. */
@@ -48,6 +87,14 @@ export interface AcceptOptions extends StreamOptions {
       | Uint8Array<ArrayBuffer>
       | undefined
       | Promise<Uint8Array<ArrayBuffer> | undefined>)
+    | undefined;
+  /**
+   * Asked whenever a session is opened or resumed, after its proof was good:
+   * what was allowed once need not be allowed now. Who is refused is told so,
+   * and gives up.
+   */
+  readonly authorize?:
+    | ((request: AuthorizeRequest) => boolean | Promise<boolean>)
     | undefined;
   /** See {@linkcode ServerLimits}. */
   readonly limits?: ServerLimits | undefined;

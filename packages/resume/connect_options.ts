@@ -6,6 +6,8 @@ import type { Transport } from "./transport.ts";
 export interface DialContext {
   /** 0 for the first transport of the session; then 1 for the first try of each redial. */
   readonly attempt: number;
+  /** Where the peer said that it is from now on, if it said so. */
+  readonly movedTo: string | undefined;
   /** Aborts when the transport is no longer wanted. */
   readonly signal: AbortSignal;
 }
@@ -14,9 +16,9 @@ export interface DialContext {
 export type Dial = (context: DialContext) => Promise<Transport>;
 
 /**
- * A source of news about the network. Any `Events` will do: `path-lost` and
- * `path-changed` drop the transport, and every event ends a wait between
- * redials.
+ * A source of news about the network. Any `Events` will do. `path-lost` drops
+ * the transport; `path-changed` and `path-restored` get a new one while the old
+ * one still carries the stream; every event ends a wait between redials.
  */
 export interface NetworkNews {
   /** See `Events.on`. */
@@ -44,4 +46,11 @@ export interface ConnectOptions extends StreamOptions {
    * @default {5_000}
    */
   readonly redialMaxMs?: number | undefined;
+  /**
+   * What a write does when the send buffer is full and there is no transport:
+   * wait for one, or reject with `resume/buffer-full`.
+   *
+   * @default {"wait"}
+   */
+  readonly whenDetached?: "wait" | "fail" | undefined;
 }

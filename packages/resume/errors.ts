@@ -3,6 +3,8 @@
  *
  * - `resume/refused`: the server does not know the session, or the proof failed.
  * - `resume/busy`: the server has as many sessions or handshakes as it allows.
+ * - `resume/buffer-full`: a write found the send buffer full without a transport.
+ * - `resume/denied`: the server does not let this client open or go on.
  * - `resume/version`: no protocol version in common.
  * - `resume/handshake`: the first transport never got through a handshake.
  * - `resume/lost`: no transport came back within the time to live.
@@ -14,7 +16,9 @@
  * - `resume/server-closed`: the server was closed.
  */
 export type ResumeErrorCode =
+  | "resume/buffer-full"
   | "resume/busy"
+  | "resume/denied"
   | "resume/gone"
   | "resume/handshake"
   | "resume/lost"

@@ -9,7 +9,7 @@ export type DetachReason =
   /** A newer transport took over. */
   | "replaced"
   /** A network event said that the path is gone. */
-  | "path-changed"
+  | "path-lost"
   /** The session goes on in another process. */
   | "suspended";
 
@@ -58,6 +58,27 @@ export type ResumeEvent =
     readonly error: string;
     /** When the next one starts at the latest, in milliseconds from now. */
     readonly retryMs: number;
+  }
+  | {
+    /**
+     * A write has waited for a second or more, although the transport lives:
+     * the peer does not read, or the path is slow. Told once, until it goes on.
+     */
+    readonly type: "slow";
+    /** How long it has waited, in milliseconds. */
+    readonly blockedMs: number;
+    /** Bytes written and not acknowledged. */
+    readonly pendingBytes: number;
+  }
+  | {
+    /** The peer goes away soon; the session will go on with its successor. */
+    readonly type: "peer-draining";
+  }
+  | {
+    /** The peer is reached elsewhere from now on; the next dial is told. */
+    readonly type: "peer-moved";
+    /** Where, as the peer says. */
+    readonly to: string;
   }
   | {
     /** The stream ended early: bytes may be missing at the peer. */

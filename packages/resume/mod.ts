@@ -1,9 +1,8 @@
 /**
  * Byte streams that survive broken connections.
  *
- * A {@linkcode ResumableConn} is a `Deno.Conn` over any transport. When the
- * transport breaks, another one carries on: both ends know how far they
- * received, and send the rest again. The program sees a pause, and no error.
+ * A {@linkcode ResumableConn} is a `Deno.Conn` over any transport: when one
+ * breaks, another carries on, and what was lost is sent again.
  *
  * ```ts
  * import { acceptResumable, connectResumable } from "@holdfast/resume";
@@ -14,11 +13,10 @@
  * await using server = acceptResumable(listener);
  *
  * let transport: Deno.TcpConn | undefined;
- * const client = await connectResumable(async () =>
- *   transport = await Deno.connect({ hostname, port })
- * );
+ * const dial = async () => transport = await Deno.connect({ hostname, port });
+ * const client = await connectResumable(dial);
  * const accepted = await server.accept();
- * transport!.close(); // The connection breaks...
+ * transport!.close(); // It breaks...
  * await client.write(new TextEncoder().encode("still here"));
  *
  * const into = new Uint8Array(32);
@@ -33,6 +31,7 @@
  */
 export type {
   AcceptOptions,
+  AuthorizeRequest,
   ServerLimits,
   TransportSource,
 } from "./accept_options.ts";
@@ -50,6 +49,7 @@ export {
 } from "./errors.ts";
 export type { DetachReason, ResumeEvent, ResumeServerEvent } from "./events.ts";
 export type { PresharedKey } from "./_handshake_client.ts";
+export type { Notice } from "./_notice.ts";
 export type { StreamOptions } from "./_options.ts";
 export type {
   ResumableConn,

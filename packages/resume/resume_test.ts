@@ -212,14 +212,14 @@ Deno.test("close() delivers what was written, through a cut; both ends let go (I
   assertEquals(server.sessions, 0);
 });
 
-Deno.test("network news drop a dead path at once and end a wait", async () => {
-  using network = new Emitter<{ readonly type: "path-changed" | "online" }>();
+Deno.test("network news: a lost path is left at once, and a wait ends", async () => {
+  using network = new Emitter<{ readonly type: "path-lost" | "online" }>();
   await using pair = await openPair({
     connect: { network, redialMaxMs: 60_000 },
   });
   const { client, proxy, listener } = pair;
   const resumed = client.once("resumed");
-  network.emit({ type: "path-changed" });
+  network.emit({ type: "path-lost" });
   assertEquals(client.state.name, "detached");
   await resumed;
   proxy.forward("127.0.0.1", 1);
@@ -233,6 +233,69 @@ Deno.test("network news drop a dead path at once and end a wait", async () => {
   const again = client.once("resumed");
   network.emit({ type: "online" });
   await again;
+});
+
+Deno.test("network news: to a better path by make before break, at full speed, both ways", async () => {
+  using network = new Emitter<{ readonly type: "path-changed" }>();
+  await using pair = await openPair({ connect: { network } });
+  const { client, accepted, proxy, listener } = pair;
+  const total = 16 * MIB;
+  const done = exchange(client, accepted, total);
+  for (let i = 0; i < 10; i++) {
+    const resumed = client.once("resumed");
+    network.emit({ type: "path-changed" });
+    // Several at once make one dial, and one more for the last.
+    network.emit({ type: "path-changed" });
+    assertEquals(client.state.name, "attached");
+    assert((await resumed).pauseMs < 50);
+  }
+  await done;
+  assertEquals(client.stats().replayed <= client.stats().written, true);
+  // Where the new path fails, the old one goes on.
+  proxy.forward("127.0.0.1", 1);
+  const failed = client.once("redial-failed");
+  network.emit({ type: "path-changed" });
+  await failed;
+  assertEquals(client.state.name, "attached");
+  proxy.forward("127.0.0.1", listener.addr.port);
+});
+
+Deno.test("a full buffer without a transport rejects where that was asked for", async () => {
+  await using pair = await openPair({
+    connect: { sendBufferBytes: 1_000, whenDetached: "fail" },
+  });
+  const { client, proxy } = pair;
+  proxy.forward("127.0.0.1", 1);
+  await client.write(new Uint8Array(1_000)).catch(() => {});
+  const detached = client.once("detached");
+  proxy.cut();
+  await detached;
+  while (client.bytesWritten - client.stats().acked < 1_000) {
+    await client.write(new Uint8Array(1_000));
+  }
+  const error = await assertRejects(
+    () => client.write(new Uint8Array(1)),
+    ResumeError,
+  );
+  assertEquals(error.code, "resume/buffer-full");
+});
+
+Deno.test("a peer that does not read is told of once, as slow", async () => {
+  await using pair = await openPair({
+    connect: { sendBufferBytes: 10_000, heartbeatMs: 300 },
+    accept: { receiveWindowBytes: 10_000, heartbeatMs: 300 },
+  });
+  const { client, accepted } = pair;
+  const slow = client.once("slow");
+  let told = 0;
+  client.on("slow", () => told++);
+  const writing = writePattern(client, 1, 0, 30_000);
+  const event = await slow;
+  assert(event.blockedMs >= 1_000 && event.pendingBytes === 10_000);
+  await delay(700);
+  assertEquals(told, 1);
+  await readPattern(accepted, 1, 0, 30_000);
+  await writing;
 });
 
 Deno.test("an aborted signal ends connecting, and the connection", async () => {

@@ -1,9 +1,14 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
-import { Incoming } from "./_incoming.ts";
+import { Incoming, type IncomingLimits } from "./_incoming.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
+import type { Notice } from "./_notice.ts";
 import { Sessions } from "./_sessions.ts";
-import type { AcceptOptions, TransportSource } from "./accept_options.ts";
+import type {
+  AcceptOptions,
+  ServerLimits,
+  TransportSource,
+} from "./accept_options.ts";
 import { ResumeError } from "./errors.ts";
 import type { ResumeServerEvent } from "./events.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
@@ -24,6 +29,34 @@ export function acceptResumable(
   options: AcceptOptions = {},
 ): ResumeServer {
   return new ResumeServer(source, options);
+}
+
+function sessionLimits(limits: ServerLimits) {
+  const {
+    sessionsMax = 10_000,
+    detachedMax = 5_000,
+    sessionsPerKeyMax = sessionsMax,
+    memoryMaxBytes = 512 * 1024 * 1024,
+  } = limits;
+  return {
+    sessionsMax: inRange("sessionsMax", sessionsMax, 1, 1e7),
+    detachedMax: inRange("detachedMax", detachedMax, 0, 1e7),
+    sessionsPerKeyMax: inRange("sessionsPerKeyMax", sessionsPerKeyMax, 1, 1e7),
+    memoryMax: inRange("memoryMaxBytes", memoryMaxBytes, 1, 2 ** 50),
+  };
+}
+
+function handshakeLimits(limits: ServerLimits): IncomingLimits {
+  const { handshakesMax = 256, handshakesPerAddressMax = 64 } = limits;
+  return {
+    handshakesMax: inRange("handshakesMax", handshakesMax, 1, 1e6),
+    handshakesPerAddressMax: inRange(
+      "handshakesPerAddressMax",
+      handshakesPerAddressMax,
+      1,
+      1e6,
+    ),
+  };
 }
 
 /** A server of resumable streams; iterate over it for its connections. */
@@ -51,21 +84,24 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     this.#options = options;
     const settings = streamSettings(options);
     const ttlMs = inRange("ttlMs", options.ttlMs ?? 120_000, 1, 2 ** 31 - 1);
-    const { sessionsMax = 10_000, handshakesMax = 256 } = options.limits ?? {};
-    this.#sessions = new Sessions(settings, ttlMs, {
+    this.#sessions = new Sessions({
+      core: settings,
+      ttlMs,
+      ...sessionLimits(options.limits ?? {}),
+      onListenerError: options.onListenerError,
       ended: (sid, reason) =>
         emitter.emit({ type: "session-ended", sid, reason }),
-    }, options.onListenerError);
+    });
     this.#incoming = new Incoming({
       sessions: this.#sessions,
-      settings,
+      handshakeTimeoutMs: settings.handshakeTimeoutMs,
       ttlMs,
-      sessionsMax: inRange("sessionsMax", sessionsMax, 1, 1e7),
       presharedKey: options.presharedKey,
+      authorize: options.authorize,
       stopped: this.#stopped.signal,
       emit: (event) => emitter.emit(event),
       opened: (conn) => this.#offer(conn),
-    }, inRange("handshakesMax", handshakesMax, 1, 1e6));
+    }, handshakeLimits(options.limits ?? {}));
     const snapshots = options.restore === undefined
       ? []
       : decodeSnapshot(options.restore);
@@ -126,6 +162,25 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     this.#stop();
     await this.#incoming.settled();
     return encodeSnapshot(this.#sessions.suspend());
+  }
+
+  /**
+   * Tells every client something ahead of time: that this server goes away and
+   * keeps the sessions for its successor, or where it is reached from now on.
+   * Clients emit `peer-draining` or `peer-moved`.
+   */
+  notify(notice: Notice): void {
+    this.#sessions.forEach((conn) => conn.notify(notice));
+  }
+
+  /**
+   * Ends a session for good: its client's stream rejects with `resume/denied`,
+   * and it cannot be resumed.
+   *
+   * @returns Whether there was such a session.
+   */
+  revoke(sid: string): boolean {
+    return this.#sessions.revoke(sid);
   }
 
   /** Closes the listener and ends every session. */

@@ -238,3 +238,157 @@ Deno.test("a session that a client never comes back to costs nothing for long", 
   assertEquals((await ended).reason, "resume/lost");
   assertEquals(pair.server.sessions, 0);
 });
+
+Deno.test("authorize is asked on every resume, and what it refuses ends for good", async () => {
+  const { listener, dial } = listen();
+  let allowed = true;
+  const asked: string[] = [];
+  await using server = acceptResumable(listener, {
+    authorize: ({ kind, sid }) => {
+      asked.push(`${kind} ${sid}`);
+      return allowed;
+    },
+  });
+  let transport: Deno.TcpConn;
+  const client = await connectResumable(async () => transport = await dial());
+  await server.accept();
+  const resumed = client.once("resumed");
+  transport!.close();
+  await resumed;
+  assertEquals(asked, [`open ${client.sid}`, `resume ${client.sid}`]);
+  allowed = false;
+  transport!.close();
+  const error = await assertRejects(
+    () => client.read(new Uint8Array(1)),
+    ResumeError,
+  );
+  assertEquals(error.code, "resume/denied");
+  // Who may not even open hears it on the stream that it got.
+  const denied = await connectResumable(dial);
+  const first = await assertRejects(
+    () => denied.read(new Uint8Array(1)),
+    ResumeError,
+  );
+  assertEquals(first.code, "resume/denied");
+});
+
+Deno.test("a revoked session ends at once, and cannot come back (I12)", async () => {
+  await using pair = await openPair();
+  const { client, accepted, server } = pair;
+  assert(server.revoke(client.sid));
+  assertEquals(server.revoke(client.sid), false);
+  for (const conn of [client, accepted]) {
+    const error = await assertRejects(
+      () => conn.read(new Uint8Array(1)),
+      ResumeError,
+    );
+    assertEquals(error.code, "resume/denied");
+  }
+  assertEquals(server.sessions, 0);
+});
+
+Deno.test("keys change with every resume, and a lost answer locks nobody out (I11)", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  // Loses the server's answer to every other RESUME, after it was given; and
+  // the client's confirmation of others.
+  let tries = 0;
+  let last: Deno.TcpConn | undefined;
+  const client = await connectResumable(async () => {
+    const conn = await dial();
+    const n = tries++;
+    if (n % 3 === 1) {
+      const read = conn.read.bind(conn);
+      conn.read = async (into) => {
+        await read(into);
+        conn.close();
+        throw new Error("the answer was lost");
+      };
+    }
+    if (n % 3 === 2) {
+      const write = conn.write.bind(conn);
+      let writes = 0;
+      conn.write = (bytes) => {
+        if (++writes < 2) return write(bytes);
+        conn.close();
+        return Promise.reject(new Error("the confirmation was lost"));
+      };
+    }
+    last = conn;
+    return conn;
+  }, { redialMaxMs: 51 });
+  const accepted = await server.accept();
+  for (let i = 0; i < 6; i++) {
+    const resumed = client.once("resumed");
+    last!.close();
+    await resumed;
+    await writePattern(client, 1, i * 10, i * 10 + 10);
+    await readPattern(accepted, 1, i * 10, i * 10 + 10);
+  }
+  assert(tries >= 12, `${tries} tries`);
+  client.abort();
+});
+
+Deno.test("notices reach the client: draining, and where to dial from now on", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  const told: (string | undefined)[] = [];
+  let transport: Deno.TcpConn;
+  const client = await connectResumable(async ({ movedTo }) => {
+    told.push(movedTo);
+    return transport = await dial();
+  });
+  await server.accept();
+  const draining = client.once("peer-draining");
+  server.notify({ kind: "draining" });
+  await draining;
+  const moved = client.once("peer-moved");
+  server.notify({ kind: "moved", to: "elsewhere:1" });
+  assertEquals((await moved).to, "elsewhere:1");
+  const resumed = client.once("resumed");
+  transport!.close();
+  await resumed;
+  assertEquals(told, [undefined, "elsewhere:1"]);
+  client.abort();
+});
+
+Deno.test("sessions of one key, waiting sessions and memory are bounded (I21)", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener, {
+    presharedKey: () => KEY.key,
+    limits: { sessionsPerKeyMax: 2, detachedMax: 1, memoryMaxBytes: 100_000 },
+  });
+  const transports: Deno.TcpConn[] = [];
+  const open = () =>
+    connectResumable(async ({ attempt }) => {
+      if (attempt > 0) throw new Error("stays away");
+      const conn = await dial();
+      transports.push(conn);
+      return conn;
+    }, { presharedKey: KEY });
+  const clients = [await open(), await open()];
+  const accepted = [await server.accept(), await server.accept()];
+  const full = await assertRejects(() => open(), ResumeError);
+  assertEquals(full.code, "resume/busy");
+
+  // Memory: one stream takes it all, the other must wait, and goes on after.
+  assertEquals(await accepted[0]!.write(new Uint8Array(200_000)), 100_000);
+  let waited = true;
+  const second = accepted[1]!.write(new Uint8Array(10)).then(() =>
+    waited = false
+  );
+  await delay(20);
+  assert(waited);
+  const into = new Uint8Array(100_000);
+  for (let n = 0; n < 100_000;) n += (await clients[0]!.read(into))!;
+  await second;
+
+  // Of two sessions without a transport the one that waits longer goes.
+  const ended = server.once("session-ended");
+  transports[0]!.close();
+  await accepted[0]!.once("detached");
+  transports[1]!.close();
+  assertEquals((await ended).sid, clients[0]!.sid);
+  assertEquals(server.sessions, 1);
+  for (const client of clients) client.abort();
+});

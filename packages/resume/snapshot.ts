@@ -9,6 +9,8 @@ import { ResumeError } from "./errors.ts";
 export interface SessionSnapshot {
   readonly sid: Bytes;
   readonly secret: Bytes;
+  /** The secret that a client may have moved on to already; empty if none. */
+  readonly nextSecret: Bytes;
   readonly keyId: Bytes;
   readonly epoch: number;
   readonly core: CoreState;
@@ -17,6 +19,7 @@ export interface SessionSnapshot {
 interface Head {
   readonly sid: string;
   readonly secret: string;
+  readonly nextSecret: string;
   readonly keyId: string;
   readonly epoch: number;
   readonly acked: number;
@@ -34,11 +37,12 @@ const MAGIC = new TextEncoder().encode("HFSNAP1\n");
 /** Writes sessions; the result holds their secrets. */
 export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
   const parts: Uint8Array[] = [MAGIC];
-  for (const { sid, secret, keyId, epoch, core } of sessions) {
+  for (const { sid, secret, nextSecret, keyId, epoch, core } of sessions) {
     const { unacked, unread, ...numbers } = core;
     const head: Head = {
       sid: sid.toHex(),
       secret: secret.toHex(),
+      nextSecret: nextSecret.toHex(),
       keyId: keyId.toHex(),
       epoch,
       ...numbers,
@@ -76,6 +80,7 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
     sessions.push({
       sid: fromHex(head.sid),
       secret: fromHex(head.secret),
+      nextSecret: fromHex(head.nextSecret),
       keyId: fromHex(head.keyId),
       epoch: head.epoch,
       core: {
@@ -96,6 +101,7 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
 const TYPES: { readonly [K in keyof Head]: string } = {
   sid: "string",
   secret: "string",
+  nextSecret: "string",
   keyId: "string",
   epoch: "number",
   acked: "number",
@@ -123,8 +129,11 @@ function parseHead(json: Bytes): Head {
         !(Number.isSafeInteger(value) && value as number >= 0)
     ) throw bad(`a session in it has no valid "${name}"`);
   }
-  const { sid, secret } = head as unknown as Head;
-  if (sid.length !== 32 || secret.length !== 128) {
+  const { sid, secret, nextSecret } = head as unknown as Head;
+  if (
+    sid.length !== 32 || secret.length !== 128 ||
+    ![0, 128].includes(nextSecret.length)
+  ) {
     throw bad("a session in it has no valid id or secret");
   }
   return head as unknown as Head;

@@ -14,6 +14,7 @@ const bytes = (minLength: number, maxLength = minLength) =>
 const session: fc.Arbitrary<SessionSnapshot> = fc.record({
   sid: bytes(16),
   secret: bytes(64),
+  nextSecret: fc.oneof(bytes(0), bytes(64)),
   keyId: bytes(0, 255),
   epoch: fc.maxSafeNat(),
   core: fc.record({

@@ -1,0 +1,57 @@
+/** The frames that say something of an end, and not of its stream. */
+import {
+  CONTROL_PAYLOAD_MAX,
+  FRAME,
+  HEADER_BYTES,
+  NOTICE,
+  putHeader,
+} from "./_wire.ts";
+
+/** What an end tells ahead of time. */
+export type Notice =
+  | {
+    /** This end goes away soon, and keeps the session for its successor. */
+    readonly kind: "draining";
+  }
+  | {
+    /** This end is reached elsewhere from now on. */
+    readonly kind: "moved";
+    /** Where, in words that the dial function understands. */
+    readonly to: string;
+  };
+
+const encoder = new TextEncoder();
+
+/** Writes a notice; a text that is too long is cut. */
+export function noticeFrame(notice: Notice): Uint8Array<ArrayBuffer> {
+  const text = notice.kind === "moved" ? encoder.encode(notice.to) : [];
+  const length = 1 + Math.min(text.length, CONTROL_PAYLOAD_MAX - 1);
+  const out = new Uint8Array(HEADER_BYTES + length);
+  putHeader(out, 0, FRAME.notice, length, 0);
+  out[HEADER_BYTES] = NOTICE[notice.kind];
+  for (let i = 1; i < length; i++) out[HEADER_BYTES + i] = text[i - 1]!;
+  return out;
+}
+
+/** Reads one; a kind that this version does not know is no fault: it is only news. */
+export function readNotice(payload: Uint8Array): Notice | undefined {
+  switch (payload[0]) {
+    case NOTICE.draining:
+      return { kind: "draining" };
+    case NOTICE.moved:
+      return {
+        kind: "moved",
+        to: new TextDecoder().decode(payload.slice(1)),
+      };
+    default:
+      return undefined;
+  }
+}
+
+/** The frame that ends a session for good. */
+export function resetFrame(code: number): Uint8Array<ArrayBuffer> {
+  const out = new Uint8Array(HEADER_BYTES + 1);
+  putHeader(out, 0, FRAME.reset, 1, 0);
+  out[HEADER_BYTES] = code;
+  return out;
+}
