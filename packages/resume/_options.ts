@@ -21,13 +21,13 @@ export interface StreamOptions {
    * How many bytes may be written and not yet acknowledged. It bounds the
    * memory for replay; `write` waits when it is full.
    *
-   * @default {1_048_576}
+   * @default {2_097_152}
    */
   readonly sendBufferBytes?: number | undefined;
   /**
    * How many bytes the peer may send ahead of the program's reads.
    *
-   * @default {1_048_576}
+   * @default {2_097_152}
    */
   readonly receiveWindowBytes?: number | undefined;
   /**
@@ -68,8 +68,8 @@ const BYTES_MAX = 1024 ** 3;
 /** @throws {RangeError} For a value out of range. */
 export function streamSettings(options: StreamOptions): StreamSettings {
   const {
-    sendBufferBytes = 1_048_576,
-    receiveWindowBytes = 1_048_576,
+    sendBufferBytes = 2_097_152,
+    receiveWindowBytes = 2_097_152,
     heartbeatMs = 2_000,
     handshakeTimeoutMs = 5_000,
   } = options;

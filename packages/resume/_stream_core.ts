@@ -20,7 +20,7 @@ import {
 
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
-const ACK_BYTES_MAX = 128 * 1024;
+const ACK_BYTES_MAX = 256 * 1024;
 // Three silent heartbeats: one may be lost to a retransmission.
 const DEAD_AFTER_HEARTBEATS = 3;
 const DEAD_AFTER_ROUND_TRIPS = 4;
@@ -72,7 +72,7 @@ export class StreamCore implements FrameHandler {
     this.#options = options;
     this.#ackBytes = Math.max(
       1,
-      Math.min(ACK_BYTES_MAX, Math.floor(options.window / 8)),
+      Math.min(ACK_BYTES_MAX, Math.floor(options.window / 4)),
     );
     this.#inbox = new ReceiveBuffer(options.budget);
     this.#send = new SendBuffer(options.sendMax, state?.acked, options.budget);
@@ -242,7 +242,18 @@ export class StreamCore implements FrameHandler {
   /** The transport is gone; what it had not delivered stays. */
   detach(): void {
     this.#attached = false;
+    this.shrink();
+  }
+
+  /** Whether nothing has come for a heartbeat. */
+  quiet(now: number): boolean {
+    return now - this.#heardAt >= this.#options.heartbeatMs;
+  }
+
+  /** Gives back memory that holds nothing; for a stream that went quiet. */
+  shrink(): void {
     this.#send.shrink();
+    this.#inbox.shrink();
   }
 
   /**
