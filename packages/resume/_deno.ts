@@ -1,4 +1,13 @@
-/** The errors of `Deno.TcpConn`, and its addresses as text. */
+/**
+ * The errors of `Deno.TcpConn`, its addresses as text, and its timers; also
+ * where there is no `Deno`, such as in browsers.
+ */
+
+type ErrorName =
+  | "BadResource"
+  | "BrokenPipe"
+  | "ConnectionReset"
+  | "Interrupted";
 
 export function addressText(
   address: Deno.Addr | undefined,
@@ -12,14 +21,43 @@ export function addressText(
   return "path" in address ? address.path : address.transport;
 }
 
+// Elsewhere than in Deno there is no class for it; the name tells it all the same.
+function systemError(name: ErrorName, message: string): Error {
+  if (typeof Deno !== "undefined") return new Deno.errors[name](message);
+  const error = new Error(message);
+  error.name = name;
+  return error;
+}
+
 export function badResource(): Error {
-  return new Deno.errors.BadResource("Bad resource ID");
+  return systemError("BadResource", "Bad resource ID");
 }
 
 export function brokenPipe(): Error {
-  return new Deno.errors.BrokenPipe("Broken pipe (os error 32)");
+  return systemError("BrokenPipe", "Broken pipe (os error 32)");
+}
+
+export function connectionReset(message: string): Error {
+  return systemError("ConnectionReset", message);
 }
 
 export function interrupted(): Error {
-  return new Deno.errors.Interrupted("operation canceled");
+  return systemError("Interrupted", "operation canceled");
+}
+
+/** Whether an error says that a listener, or another resource, was closed. */
+export function isClosedError(error: unknown): boolean {
+  return error instanceof Error &&
+    (error.name === "BadResource" || error.name === "Interrupted");
+}
+
+/** Whether a timer keeps the program running; does nothing in browsers. */
+export function setTimerReferenced(
+  timer: ReturnType<typeof setTimeout>,
+  referenced: boolean,
+): void {
+  if (typeof Deno === "undefined") return;
+  const id = timer as unknown as number;
+  if (referenced) Deno.refTimer(id);
+  else Deno.unrefTimer(id);
 }
