@@ -38,7 +38,16 @@ export interface Opening<R extends NewRecord | ResumeRecord> {
   readonly bytes: Bytes;
 }
 
-/** Answers a NEW record and waits for the client's proof. */
+/** A NEW that was answered and not yet confirmed. */
+export interface Welcome {
+  readonly keys: SessionKeys;
+  /** Answers the client: from now on it may take the session for open. */
+  send(): Promise<void>;
+  /** Waits for the client's proof that it is here now. */
+  confirmed(): Promise<void>;
+}
+
+/** Answers a NEW record. */
 export async function welcome(
   io: HandshakeIo,
   opening: Opening<NewRecord>,
@@ -48,7 +57,7 @@ export async function welcome(
     readonly ttlMs: number;
     readonly presharedKey: Bytes | undefined;
   },
-): Promise<SessionKeys> {
+): Promise<Welcome> {
   const ephemeral = await ephemeralKeys();
   const bare = encodeRecord({
     kind: "welcome",
@@ -72,9 +81,11 @@ export async function welcome(
     "server welcome",
     opening.bytes,
   );
-  await io.send(sent);
-  await confirmed(io, keys, opening.bytes, sent);
-  return keys;
+  return {
+    keys,
+    send: () => io.send(sent),
+    confirmed: () => confirmed(io, keys, opening.bytes, sent),
+  };
 }
 
 /** A RESUME that was answered and not yet confirmed. */

@@ -2,6 +2,7 @@
 import type { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText } from "./_deno.ts";
+import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
 import { HandshakeIo, writeAll } from "./_handshake_io.ts";
 import {
   decoyKeys,
@@ -58,6 +59,7 @@ export class Incoming {
   readonly #running = new Set<Promise<void>>();
   readonly #perAddress = new Map<string, number>();
   // Keys of no session: an unknown id takes as long as a known one.
+  readonly #halfOpen = new HalfOpenSessions();
   readonly #decoy: Promise<SessionKeys> = decoyKeys();
   #opening = 0;
 
@@ -149,12 +151,20 @@ export class Incoming {
     const core = sessions.newCore();
     const told = core.position;
     const sid = randomBytes(16);
-    const keys = await welcome(io, opening, {
+    const answer = await welcome(io, opening, {
       sid,
       limit: told.limit,
       ttlMs,
       presharedKey: await this.#presharedKey(keyId),
     });
+    const { keys } = answer;
+    // Before the client is told: it may be cut off then, and come back.
+    this.#halfOpen.add(sid, keys, keyId, performance.now());
+    await answer.send();
+    await answer.confirmed();
+    if (!this.#halfOpen.take(sid.toHex())) {
+      throw new Error("a newer transport won");
+    }
     const { transport, rest } = io;
     if (!await this.#authorized("open", sid, keyId, transport)) {
       await writeAll(transport, resetFrame(RESET.denied));
@@ -196,21 +206,26 @@ export class Incoming {
     const { record } = opening;
     const sid = record.sid.toHex();
     const { sessions } = this.#context;
-    const session = sessions.find(sid);
-    const stone = sessions.tombstones.find(sid, performance.now());
+    const now = performance.now();
+    const known = sessions.find(sid);
+    const half = this.#halfOpen.find(sid, now);
+    const stone = sessions.tombstones.find(sid, now);
     const decoy = await this.#decoy;
-    const candidates = session === undefined
-      ? stone?.keys ?? [decoy, decoy]
-      : [session.keys, session.next ?? decoy];
+    const candidates = known !== undefined
+      ? [known.keys, known.next ?? decoy]
+      : half !== undefined
+      ? [half.keys, decoy]
+      : stone?.keys ?? [decoy, decoy];
     const keys = await provenKeys(opening, candidates);
     if (keys === undefined || keys === decoy) {
       await refuse(io, REFUSAL.unknown);
       throw new Error("unknown session or bad proof");
     }
-    if (session === undefined) {
+    if (known === undefined && half === undefined) {
       await refuseProven(io, opening, keys, REFUSAL.gone, stone!.received);
       throw new Error(`session ${sid} has ended`);
     }
+    const session = known ?? await this.#openHalf(io, opening, half!);
     const { keyId } = session.conn;
     if (!await this.#authorized("resume", record.sid, keyId, io.transport)) {
       await refuseProven(io, opening, keys, REFUSAL.denied, 0);
@@ -221,6 +236,35 @@ export class Incoming {
       throw new Error(`epoch ${record.epoch} of session ${sid} is used`);
     }
     await this.#takeOver(io, opening, session, keys, handOver);
+  }
+
+  // Its RESUME proves what its CONFIRM would have proven.
+  async #openHalf(
+    io: HandshakeIo,
+    opening: Opening<ResumeRecord>,
+    { sid, keys, keyId }: HalfOpen,
+  ): Promise<Session> {
+    const { sessions } = this.#context;
+    const full = sessions.full(keyId, 1);
+    if (full !== undefined) {
+      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
+      throw new Error(full);
+    }
+    if (!await this.#authorized("open", sid, keyId, io.transport)) {
+      await refuseProven(io, opening, keys, REFUSAL.denied, 0);
+      throw new Error("not authorized");
+    }
+    if (!this.#halfOpen.take(sid.toHex())) {
+      const opened = sessions.find(sid.toHex());
+      if (opened !== undefined) return opened;
+      throw new Error("the session ended meanwhile");
+    }
+    const session = sessions.openWaiting(sid, keys, keyId);
+    const { conn } = session;
+    const remote = addressText(io.transport.remoteAddr);
+    this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
+    this.#context.opened(conn);
+    return session;
   }
 
   // The order is the point: the epoch is taken, then the old transport is

@@ -13,6 +13,7 @@ const READ_BYTES_MAX = 128 * 1024;
 // How long an end that is done waits for the other to hang up first: closing
 // with bytes unread would destroy the last acknowledgement on its way.
 const LINGER_MS = 1000;
+const BUSY_LOOK_MS = 5;
 
 /** A transport whose handshake is done. */
 export interface Attachment {
@@ -106,6 +107,10 @@ export class Pipe {
     const bytes = this.core.output(performance.now());
     if (bytes === undefined) return this.#settle(this.#generation);
     this.#writing = true;
+    // A write may never end: the clock that finds a dead path must run by then.
+    if (this.#timerAt === Infinity) {
+      this.#arm(this.#generation, this.core.wakeAt(performance.now()));
+    }
     void this.#pump(this.#generation, transport, bytes);
   }
 
@@ -195,7 +200,7 @@ export class Pipe {
       this.#arm(generation, performance.now() + LINGER_MS);
       return;
     }
-    const at = this.core.wakeAt();
+    const at = this.core.wakeAt(performance.now());
     if (at < this.#timerAt) this.#arm(generation, at);
   }
 
@@ -219,8 +224,11 @@ export class Pipe {
     }
     // A pump that is stuck in a write settles by itself once it goes on; until
     // then the clock must keep running, or a dead path would never be found.
-    if (this.#writing) this.#settle(generation);
-    else this.kick();
+    if (this.#writing) {
+      // What is overdue cannot be said now; look again in a little while.
+      const again = performance.now() + BUSY_LOOK_MS;
+      this.#arm(generation, Math.max(again, this.core.wakeAt(again)));
+    } else this.kick();
   }
 
   /** Lets the program end, or not, while the stream is idle. */

@@ -94,6 +94,13 @@ export class Sessions {
     return session.conn;
   }
 
+  /** A new session that waits for its first transport. */
+  openWaiting(sid: Bytes, keys: SessionKeys, keyId: Bytes): Session {
+    const session = this.#add(sid, keys, keyId, this.newCore(), 1, false);
+    this.#wait(session);
+    return session;
+  }
+
   /** A session that another process suspended, waiting for its client. */
   async restore(snapshot: SessionSnapshot): Promise<Conn> {
     const { sid, secret, nextSecret, keyId, epoch } = snapshot;

@@ -442,8 +442,10 @@ export class StreamCore implements FrameHandler {
   }
 
   /** When to ask for `output` and `dead` again, if nothing happens before. */
-  wakeAt(): number {
-    const silence = this.#pinged
+  wakeAt(now: number = this.#heardAt): number {
+    // A ping that is due and cannot go out, for a write that does not end, is
+    // as good as one that nobody answers.
+    const silence = this.#pinged || this.#pingDue(now)
       ? this.#deadAfterMs()
       : this.#options.heartbeatMs;
     this.#expectedAt = this.#heardAt + silence;

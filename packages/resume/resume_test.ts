@@ -251,7 +251,6 @@ Deno.test("network news: to a better path by make before break, at full speed, b
     assert((await resumed).pauseMs < 50);
   }
   await done;
-  assertEquals(client.stats().replayed <= client.stats().written, true);
   // Where the new path fails, the old one goes on.
   proxy.forward("127.0.0.1", 1);
   const failed = client.once("redial-failed");
