@@ -65,7 +65,8 @@ export const SUITES: readonly Suite[] = [
   {
     name: "resume",
     paths: ["packages/resume"],
-    permissions: [LOOPBACK],
+    // Unix sockets, in a temporary folder, are named one by one otherwise.
+    permissions: ["--allow-net", ...TEMPORARY],
     doc: true,
   },
   {

@@ -3,13 +3,13 @@
  * welcome and was cut off before its proof arrived takes the session for open:
  * it comes back with a RESUME, and that proves the same keys.
  */
-import type { SessionKeys } from "./_keys.ts";
 import type { Bytes } from "./_records.ts";
 
 /** A session that its client may take for open. */
 export interface HalfOpen {
   readonly sid: Bytes;
-  readonly keys: SessionKeys;
+  /** The secret alone: keys that are ready to use take several kilobytes. */
+  readonly secret: Bytes;
   readonly keyId: Bytes;
   readonly until: number;
 }
@@ -21,14 +21,14 @@ const HALF_OPEN_MS = 30_000;
 export class HalfOpenSessions {
   readonly #sessions = new Map<string, HalfOpen>();
 
-  add(sid: Bytes, keys: SessionKeys, keyId: Bytes, now: number): void {
+  add(sid: Bytes, secret: Bytes, keyId: Bytes, now: number): void {
     for (const [old, { until }] of this.#sessions) {
       // In the order in which they came: the first that may stay ends the sweep.
       if (until > now && this.#sessions.size < HALF_OPEN_MAX) break;
       this.#sessions.delete(old);
     }
     const until = now + HALF_OPEN_MS;
-    this.#sessions.set(sid.toHex(), { sid, keys, keyId, until });
+    this.#sessions.set(sid.toHex(), { sid, secret, keyId, until });
   }
 
   find(sid: string, now: number): HalfOpen | undefined {

@@ -2,6 +2,7 @@
 import type { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText } from "./_deno.ts";
+import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
 import { HandshakeIo, writeAll } from "./_handshake_io.ts";
 import {
@@ -15,7 +16,7 @@ import {
   refuseProven,
   welcome,
 } from "./_handshake_server.ts";
-import { randomBytes, type SessionKeys } from "./_keys.ts";
+import { randomBytes, type SessionKeys, sessionKeys } from "./_keys.ts";
 import { resetFrame } from "./_notice.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
@@ -159,7 +160,7 @@ export class Incoming {
     });
     const { keys } = answer;
     // Before the client is told: it may be cut off then, and come back.
-    this.#halfOpen.add(sid, keys, keyId, performance.now());
+    this.#halfOpen.add(sid, keys.secret, keyId, performance.now());
     await answer.send();
     await answer.confirmed();
     if (!this.#halfOpen.take(sid.toHex())) {
@@ -214,7 +215,7 @@ export class Incoming {
     const candidates = known !== undefined
       ? [known.keys, known.next ?? decoy]
       : half !== undefined
-      ? [half.keys, decoy]
+      ? [await sessionKeys(half.secret), decoy]
       : stone?.keys ?? [decoy, decoy];
     const keys = await provenKeys(opening, candidates);
     if (keys === undefined || keys === decoy) {
@@ -225,7 +226,7 @@ export class Incoming {
       await refuseProven(io, opening, keys, REFUSAL.gone, stone!.received);
       throw new Error(`session ${sid} has ended`);
     }
-    const session = known ?? await this.#openHalf(io, opening, half!);
+    const session = known ?? await this.#openHalf(io, opening, half!, keys);
     const { keyId } = session.conn;
     if (!await this.#authorized("resume", record.sid, keyId, io.transport)) {
       await refuseProven(io, opening, keys, REFUSAL.denied, 0);
@@ -242,7 +243,8 @@ export class Incoming {
   async #openHalf(
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
-    { sid, keys, keyId }: HalfOpen,
+    { sid, keyId }: HalfOpen,
+    keys: SessionKeys,
   ): Promise<Session> {
     const { sessions } = this.#context;
     const full = sessions.full(keyId, 1);
@@ -325,48 +327,6 @@ export class Incoming {
     if (this.#context.sessions.find(session.conn.sid) !== session) {
       throw new Error("the session ended meanwhile");
     }
-  }
-}
-
-/** A transport that may be written to before its handshake is read to the end. */
-class EarlyTransport implements Transport {
-  readonly #io: HandshakeIo;
-  readonly #confirmed: () => Promise<void>;
-  #first = true;
-  #rest: Bytes = new Uint8Array(0);
-
-  constructor(io: HandshakeIo, confirmed: () => Promise<void>) {
-    this.#io = io;
-    this.#confirmed = confirmed;
-  }
-
-  get localAddr(): Deno.Addr | undefined {
-    return this.#io.transport.localAddr;
-  }
-
-  get remoteAddr(): Deno.Addr | undefined {
-    return this.#io.transport.remoteAddr;
-  }
-
-  async read(into: Uint8Array): Promise<number | null> {
-    if (this.#first) {
-      this.#first = false;
-      await this.#confirmed();
-      this.#rest = this.#io.rest;
-    }
-    if (this.#rest.length === 0) return await this.#io.transport.read(into);
-    const part = this.#rest.subarray(0, into.length);
-    into.set(part);
-    this.#rest = this.#rest.subarray(part.length);
-    return part.length;
-  }
-
-  write(bytes: Uint8Array): Promise<number> {
-    return this.#io.transport.write(bytes);
-  }
-
-  close(): void {
-    this.#io.transport.close();
   }
 }
 

@@ -1,0 +1,45 @@
+/**
+ * A certificate of a server on 127.0.0.1 and localhost for tests of TLS, until
+ * the year 2126. Its authority's key was thrown away, and nothing but these
+ * tests trusts it; the leaf's key below protects nothing.
+ *
+ * Made by `openssl req -x509 -newkey ec`, then `openssl x509 -req` with
+ * `basicConstraints=critical,CA:FALSE` and `subjectAltName=DNS:localhost,IP:127.0.0.1`.
+ */
+
+/** Who signed it. */
+export const CA_CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBnTCCAUOgAwIBAgIUBahiV77H0A3b//YYDjVeelS4+pswCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQSG9sZGZhc3QgdGVzdCBDQTAgFw0yNjExMjMwOTMyNTVaGA8y
+MTI2MTAzMDA5MzI1NVowGzEZMBcGA1UEAwwQSG9sZGZhc3QgdGVzdCBDQTBZMBMG
+ByqGSM49AgEGCCqGSM49AwEHA0IABNTrgvjy3DZUMtx6S/z5YFnSVjWiMNjD4/5m
+t2lRficGaNPnhsGe5hjc99kLpe11+ziBCUSFDZ5s3yLrFdtC3oejYzBhMB0GA1Ud
+DgQWBBQ2T2j03WONY+shP/xZqzqHl27G7zAfBgNVHSMEGDAWgBQ2T2j03WONY+sh
+P/xZqzqHl27G7zAPBgNVHRMBAf8EBTADAQH/MA4GA1UdDwEB/wQEAwIBBjAKBggq
+hkjOPQQDAgNIADBFAiBHbddJLVVapmVEmLCciWZcj3RcuXDe9FAKiFFVS4FhcAIh
+AI7qk8XlrQLOwZ+kUXy6WC3GZJpx3ViplFsWgoVRYvPg
+-----END CERTIFICATE-----
+`;
+
+/** The server's certificate. */
+export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
+MIIBxjCCAWygAwIBAgIUI2bLM19Hq57MtFt7u8YHyf0FaJwwCgYIKoZIzj0EAwIw
+GzEZMBcGA1UEAwwQSG9sZGZhc3QgdGVzdCBDQTAgFw0yNjExMjMwOTMyNTVaGA8y
+MTI2MTAzMDA5MzI1NVowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0C
+AQYIKoZIzj0DAQcDQgAEoEOx2YpNAEFw0RjuPeKHZatRxQsi1tmzoNIRGg8G8sST
+xGiIzA3eX+RcOwoKyBlQxFxBtqIT0IgqOit651M0faOBkjCBjzAMBgNVHRMBAf8E
+AjAAMA4GA1UdDwEB/wQEAwIHgDATBgNVHSUEDDAKBggrBgEFBQcDATAaBgNVHREE
+EzARgglsb2NhbGhvc3SHBH8AAAEwHQYDVR0OBBYEFEBN4UKDPidf9RIkgioaEnYO
+6cZlMB8GA1UdIwQYMBaAFDZPaPTdY41j6yE//FmrOoeXbsbvMAoGCCqGSM49BAMC
+A0gAMEUCIAH8FBqAEDpSBP4RCrpgvak1sVo/WqiS+aBsZaL/fqWSAiEA2AZN0iPh
+3FzYkrUlSx1BrTvGFreb91stYOF6odnJh40=
+-----END CERTIFICATE-----
+`;
+
+/** The server's key. */
+export const CERTIFICATE_KEY = `-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg48TVrTpPxgBO0hBI
+3soYUEnDeJ0w1TRJNJgiz5YaNlGhRANCAASgQ7HZik0AQXDRGO494odlq1HFCyLW
+2bOg0hEaDwbyxJPEaIjMDd5f5Fw7CgrIGVDEXEG2ohPQiCo6K3rnUzR9
+-----END PRIVATE KEY-----
+`;
