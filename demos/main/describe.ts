@@ -46,8 +46,14 @@ function describeStream(
       return `redial ${event.attempt} failed: ${event.error}`;
     case "lost":
       return `LOST: ${event.error}`;
+    case "slow":
+      return `waits for its peer, ${
+        bytes(event.pendingBytes)
+      } not acknowledged`;
     case "attached":
     case "closed":
+    case "peer-draining":
+    case "peer-moved":
       return undefined;
   }
 }

@@ -186,7 +186,7 @@ withBroker(
       "signal/unanswered",
       () =>
         ann.signalling.request(bob.signalling.id, text("q"), {
-          timeoutMs: 300,
+          timeoutMs: 1_500,
         }),
     );
   },

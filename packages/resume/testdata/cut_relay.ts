@@ -96,7 +96,7 @@ export class CutRelay implements AsyncDisposable {
       else to.end();
     });
     from.on("end", () => to.end());
-    from.on("data", (data) => {
+    from.on("data", (data: Uint8Array) => {
       const { cut } = pair;
       const left = cut === undefined
         ? data.length
