@@ -232,7 +232,9 @@ export class StreamCore implements FrameHandler {
     // Not today's: the program may have read since, and the peer must hear it.
     this.#limitSent = told.limit;
     this.#ackAt = undefined;
-    this.#ackNow = false;
+    // What came over the old transport after the peer was told: it must hear of
+    // it, or it would wait for ever for room.
+    this.#ackNow = this.receivedMark > told.received;
     this.#heardAt = now;
     this.#pinged = false;
     this.#pong = undefined;
@@ -277,7 +279,11 @@ export class StreamCore implements FrameHandler {
       );
     }
     const fresh = offset + bytes.length - this.#received;
-    if (fresh <= 0) return;
+    if (fresh <= 0) {
+      // It does not know that this has arrived: it shall.
+      this.#ackAt ??= this.#now + ACK_DELAY_MS;
+      return;
+    }
     if (this.#finReceived) throw new ProtocolViolation("data after the end");
     if (this.#received + fresh > this.#limitSent) {
       throw new ProtocolViolation(
@@ -370,7 +376,8 @@ export class StreamCore implements FrameHandler {
     const ack = this.#ackDue(now);
     const fin = this.#finQueued && !this.#finSent &&
       this.#send.sent === this.#send.end;
-    const close = this.#closed && !this.#closeSent && (fin || this.#finSent);
+    // At once: two ends that closed with more to say would wait for each other.
+    const close = this.#closed && !this.#closeSent;
     if (
       !ack && !fin && !close && this.#pong === undefined && !this.#pingDue(now)
     ) {

@@ -1,0 +1,154 @@
+/** WebSockets that a server took, as the transports of a resume server. */
+import { badResource, interrupted } from "./_deno.ts";
+import { inRange } from "./_options.ts";
+import {
+  WebSocketTransport,
+  type WebSocketTransportOptions,
+} from "./_websocket_transport.ts";
+import type { TransportSource } from "./accept_options.ts";
+import type { Transport } from "./transport.ts";
+
+/** The WebSocket subprotocol of resumable streams. */
+export const SUBPROTOCOL: string = "holdfast-resume.1";
+
+// How many open transports may wait for `accept`, as a listener has a backlog.
+const BACKLOG = 256;
+
+/** Options for {@linkcode webSocketTransports}. */
+export interface WebSocketTransportsOptions extends WebSocketTransportOptions {
+  /**
+   * How many sockets may be open, those being closed included; further ones are
+   * answered with 503. Deno cannot drop a WebSocket whose peer neither answers
+   * its closing nor resets: such a socket is open until the system gives up.
+   *
+   * @default {10_000}
+   */
+  readonly socketsMax?: number | undefined;
+}
+
+/** Where a request comes from, as `Deno.serve` tells its handler. */
+export interface WebSocketRequestInfo {
+  /** The address of the client, or of the proxy before this server. */
+  readonly remoteAddr?: Deno.Addr | undefined;
+}
+
+/** A source of transports for `acceptResumable`, and the handler that fills it. */
+export interface WebSocketTransports extends TransportSource {
+  /**
+   * Takes the request of a WebSocket; may be called without its object, so that
+   * it can be passed to `Deno.serve` as it is. Anything else is answered with
+   * 426, a WebSocket that does not offer the subprotocol `holdfast-resume.1`
+   * with 400, and one too many, or one after `close`, with 503. It takes
+   * WebSockets of any page: where only your own pages may connect, check the
+   * header `Origin` before.
+   */
+  handle(request: Request, info?: WebSocketRequestInfo): Response;
+}
+
+interface Waiter {
+  readonly resolve: (transport: Transport) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** See the module's comment. */
+export class WebSocketSource implements WebSocketTransports {
+  readonly #options: WebSocketTransportsOptions;
+  readonly #max: number;
+  readonly #ready: WebSocketTransport[] = [];
+  readonly #waiting: Waiter[] = [];
+  #open = 0;
+  #closed = false;
+
+  constructor(options: WebSocketTransportsOptions) {
+    this.#options = options;
+    this.#max = inRange("socketsMax", options.socketsMax ?? 10_000, 1, 1e7);
+  }
+
+  readonly handle = (
+    request: Request,
+    info?: WebSocketRequestInfo,
+  ): Response => {
+    if (request.headers.get("upgrade")?.toLowerCase() !== "websocket") {
+      return answer(426, "This address takes WebSockets only", {
+        upgrade: "websocket",
+        connection: "upgrade",
+      });
+    }
+    if (!offers(request)) {
+      return answer(400, `Offer the WebSocket subprotocol ${SUBPROTOCOL}`);
+    }
+    if (this.#closed || this.#full) {
+      return answer(503, "No more WebSockets now", { "retry-after": "1" });
+    }
+    return this.#upgrade(request, info);
+  };
+
+  get #full(): boolean {
+    return this.#open >= this.#max || this.#ready.length >= BACKLOG;
+  }
+
+  #upgrade(request: Request, info: WebSocketRequestInfo | undefined): Response {
+    // Before the upgrade: Deno forgets it with the request.
+    const remoteAddr = info?.remoteAddr;
+    let upgraded;
+    try {
+      upgraded = Deno.upgradeWebSocket(request, { protocol: SUBPROTOCOL });
+    } catch (error) {
+      return answer(400, `No WebSocket: ${(error as Error).message}`);
+    }
+    const { socket, response } = upgraded;
+    const transport = new WebSocketTransport(socket, this.#options, remoteAddr);
+    // Counted from here on: a client may leave before, and then nothing tells.
+    socket.addEventListener("open", () => {
+      this.#open++;
+      const onClose = (): void => {
+        this.#open--;
+        this.#forget(transport);
+      };
+      // More than one "close" can come: after a ping without an answer.
+      socket.addEventListener("close", onClose, { once: true });
+      this.#offer(transport);
+    });
+    return response;
+  }
+
+  #offer(transport: WebSocketTransport): void {
+    const waiter = this.#waiting.shift();
+    if (waiter !== undefined) waiter.resolve(transport);
+    else if (this.#closed || this.#ready.length >= BACKLOG) transport.close();
+    else this.#ready.push(transport);
+  }
+
+  #forget(transport: WebSocketTransport): void {
+    const at = this.#ready.indexOf(transport);
+    if (at >= 0) this.#ready.splice(at, 1);
+  }
+
+  accept(): Promise<Transport> {
+    if (this.#closed) return Promise.reject(badResource());
+    const transport = this.#ready.shift();
+    if (transport !== undefined) return Promise.resolve(transport);
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const { reject } of this.#waiting.splice(0)) reject(interrupted());
+    for (const transport of this.#ready.splice(0)) transport.close();
+  }
+}
+
+function offers(request: Request): boolean {
+  const offered = request.headers.get("sec-websocket-protocol") ?? "";
+  return offered.split(",").some((name) => name.trim() === SUBPROTOCOL);
+}
+
+function answer(
+  status: number,
+  text: string,
+  headers: Record<string, string> = {},
+): Response {
+  return new Response(`${text}\n`, { status, headers });
+}
