@@ -188,6 +188,7 @@ export const PURE_FILES: readonly string[] = [
   "step.ts",
   // what cores are made of: windows, queues, wire formats, parsers, rules
   "*_address.ts",
+  "*_alarm_heap.ts",
   "*_assemble.ts",
   "*_bucket.ts",
   "*_buffer.ts",

@@ -81,8 +81,9 @@ interface Entry<E> {
  * show an {@linkcode EventReader}: then nobody else can emit.
  */
 export class Emitter<E extends EventLike> implements Events<E>, Disposable {
-  // In the order of registration, which a Set keeps.
-  readonly #entries: Set<Entry<E>> = new Set();
+  // In the order of registration, which a Set keeps; made for the first one,
+  // since of many thousand sources most are never listened to.
+  #entries: Set<Entry<E>> | undefined;
   // Who hears each type that somebody named; "*" stands for all other types, so
   // that types from outside cannot fill the map. Made at the first emit after a
   // change, and never changed in place: a delivery under way keeps the list that
@@ -178,7 +179,7 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
   [Symbol.dispose](): void {
     if (this.#disposed) return;
     this.#disposed = true;
-    for (const entry of this.#entries) entry.stop();
+    for (const entry of this.#entries ?? []) entry.stop();
   }
 
   /** `onStop` hears of an end that the holder of the result did not ask for. */
@@ -201,10 +202,10 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
       if (entry.ended) return;
       entry.ended = true;
       signal?.removeEventListener("abort", stop);
-      this.#entries.delete(entry);
+      this.#entries?.delete(entry);
       this.#forgetLists();
     };
-    this.#entries.add(entry);
+    (this.#entries ??= new Set()).add(entry);
     this.#forgetLists();
     signal?.addEventListener("abort", stop, { once: true });
     return { [Symbol.dispose]: end };
@@ -217,6 +218,7 @@ export class Emitter<E extends EventLike> implements Events<E>, Disposable {
   }
 
   #listFor(type: string): readonly Entry<E>[] {
+    if (this.#entries === undefined) return NOBODY;
     this.#lists ??= listsOf(this.#entries);
     this.#lastType = type;
     this.#lastList = this.#lists.get(type) ?? this.#lists.get("*") ?? NOBODY;

@@ -10,7 +10,7 @@ import {
 import { HandshakeIo } from "./_handshake_io.ts";
 import { streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
-import { REFUSAL } from "./_records.ts";
+import { NO_BYTES, REFUSAL } from "./_records.ts";
 import { StreamCore } from "./_stream_core.ts";
 import { ProtocolViolation } from "./_wire.ts";
 import type { ConnectOptions, Dial } from "./connect_options.ts";
@@ -88,7 +88,7 @@ export class ClientSession {
       this.#core,
       {
         sid: granted.sid.toHex(),
-        keyId: this.#options.presharedKey?.id ?? new Uint8Array(0),
+        keyId: this.#options.presharedKey?.id ?? NO_BYTES,
         restored: false,
         failsWhenDetached: this.#options.whenDetached === "fail",
       },
@@ -213,11 +213,11 @@ export class ClientSession {
     // Taken before it is used: no epoch is ever tried twice.
     const epoch = ++this.#epoch;
     const told = this.#core.position;
-    const { peer, ttlMs, keys } = await this.#handshake(
+    const { peer, ttlMs, secret } = await this.#handshake(
       transport,
       () => resumeSession(io, granted, epoch, told),
     );
-    this.#granted = { ...granted, keys, ttlMs };
+    this.#granted = { ...granted, secret, ttlMs };
     // Only now: until it was accepted the old one carried the stream.
     conn.fence("replaced");
     conn.attach({ transport, peer, told, rest: io.rest }, epoch);

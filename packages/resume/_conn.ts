@@ -1,7 +1,7 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
 import type { Notice } from "./_notice.ts";
-import { type Attachment, Pipe } from "./_pipe.ts";
+import { type Attachment, Pipe, type PipeHooks } from "./_pipe.ts";
 import type { CoreState, StreamCore } from "./_stream_core.ts";
 import { Waiting } from "./_waiting.ts";
 import { RESET } from "./_wire.ts";
@@ -48,17 +48,17 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   readonly sid: string;
   readonly keyId: Uint8Array<ArrayBuffer>;
   readonly restored: boolean;
-  readonly closed: Promise<void>;
   readonly #emitter: Emitter<ResumeEvent>;
   readonly core: StreamCore;
-  readonly #pipe: Pipe;
+  readonly #pipe: Pipe<Conn>;
   readonly #owner: ConnOwner;
   readonly #reads = new Waiting<number | null>();
   readonly #writes = new Waiting<number>();
   #state: ResumableState;
   #error: ResumeError | undefined;
   #over = false;
-  #resolveClosed: () => void = () => {};
+  // Made for whoever asks: most connections of a server are never asked.
+  #closed: PromiseWithResolvers<void> | undefined;
   #local: Deno.Addr | undefined;
   #remote: Deno.Addr | undefined;
   #replayed = 0;
@@ -67,6 +67,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #blockedSince: number | undefined;
   #toldSlow: number | undefined;
   readonly #failsWhenDetached: boolean;
+  #wakeWriters: (() => void) | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
@@ -90,14 +91,23 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       reason: "suspended",
       since: performance.now(),
     };
-    this.closed = new Promise((resolve) => this.#resolveClosed = resolve);
-    this.#pipe = new Pipe(core, {
-      progress: () => this.#progress(),
-      tick: () => this.#tick(),
-      detached: (reason, error) => this.#detached(reason, error),
-      finished: () => this.#end("closed", undefined),
-      failed: (error, reset) => this.#failed(error, reset),
-    });
+    this.#pipe = new Pipe(core, this, Conn.#HOOKS);
+  }
+
+  static readonly #HOOKS: PipeHooks<Conn> = {
+    progress: (conn) => conn.#progress(),
+    tick: (conn) => conn.#tick(),
+    detached: (conn, reason, error) => conn.#detached(reason, error),
+    finished: (conn) => conn.#end("closed", undefined),
+    failed: (conn, error, reset) => conn.#failed(error, reset),
+  };
+
+  get closed(): Promise<void> {
+    if (this.#closed === undefined) {
+      this.#closed = Promise.withResolvers();
+      if (this.#over) this.#closed.resolve();
+    }
+    return this.#closed.promise;
   }
 
   get state(): ResumableState {
@@ -166,7 +176,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     const n = this.core.write(bytes);
     if (n === 0) {
       // Full by itself, or because others are: then they will say.
-      this.core.onRoom(this.#wakeWriters);
+      this.core.onRoom(this.#wakeWriters ??= this.#makeWakeWriters());
       return undefined;
     }
     this.#blockedSince = undefined;
@@ -175,10 +185,12 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   // In a turn of its own: who gives memory back is in the middle of something.
-  readonly #wakeWriters = (): void =>
-    queueMicrotask(() => {
-      if (!this.#over) this.#writes.retry();
-    });
+  #makeWakeWriters(): () => void {
+    return () =>
+      queueMicrotask(() => {
+        if (!this.#over) this.#writes.retry();
+      });
+  }
 
   #waitToWrite(attempt: () => number | undefined): Promise<number> {
     if (this.#failsWhenDetached && this.#state.name === "detached") {
@@ -456,9 +468,11 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   #release(reason: string): void {
     this.core.leaveBudget();
-    this.core.forgetRoom(this.#wakeWriters);
+    if (this.#wakeWriters !== undefined) {
+      this.core.forgetRoom(this.#wakeWriters);
+    }
     this.#owner.ended(reason);
-    this.#resolveClosed();
+    this.#closed?.resolve();
     // Not now: inside a listener the last event still waits for its turn.
     queueMicrotask(() => this.#emitter[Symbol.dispose]());
   }

@@ -1,7 +1,8 @@
 /**
  * Cuts what a transport delivers into frames, wherever it was torn. A DATA
  * payload is passed on in the pieces in which it arrives; nothing is buffered
- * but headers and the few bytes of control frames.
+ * but the header or the control frame that a transport tore, and for these
+ * there is memory only once one was torn.
  */
 import {
   CONTROL_PAYLOAD_MAX,
@@ -20,58 +21,84 @@ export interface FrameHandler {
   onControl(type: number, offset: number, payload: Uint8Array): void;
 }
 
+const NOTHING = new Uint8Array(0);
 const TYPE_MAX = Math.max(...Object.values(FRAME));
 
 /** See the module's comment; one for each transport. */
 export class FrameParser {
-  readonly #header = new Uint8Array(HEADER_BYTES);
-  #headerBytes = 0;
-  readonly #control = new Uint8Array(CONTROL_PAYLOAD_MAX);
-  #controlBytes = 0;
+  /** The part of a torn header, or of a torn control frame, that has come. */
+  #torn: Uint8Array | undefined;
+  #tornBytes = 0;
+  /** Whether the header of the present frame was read. */
+  #inFrame = false;
   #type = 0;
   #offset = 0;
+  /** How much of the present payload is still to come. */
   #left = 0;
 
   /** @throws {ProtocolViolation} For bytes that are no frame. */
   parse(bytes: Uint8Array, handler: FrameHandler): void {
-    let at = 0;
-    while (at < bytes.length) {
-      if (this.#headerBytes < HEADER_BYTES) {
-        at += this.#collectHeader(bytes, at);
-        if (this.#headerBytes < HEADER_BYTES) return;
-        this.#open();
-        if (this.#left === 0) this.#close(handler);
-        continue;
-      }
-      const n = Math.min(this.#left, bytes.length - at);
-      const part = bytes.subarray(at, at + n);
-      at += n;
-      this.#left -= n;
-      if (this.#type === FRAME.data) {
-        handler.onData(this.#offset, part);
-        this.#offset += n;
-        if (this.#left === 0) this.#headerBytes = 0;
-      } else {
-        this.#control.set(part, this.#controlBytes);
-        this.#controlBytes += n;
-        if (this.#left === 0) this.#close(handler);
-      }
+    for (let at = 0; at < bytes.length;) {
+      if (!this.#inFrame) at = this.#header(bytes, at, handler);
+      else if (this.#type === FRAME.data) at = this.#data(bytes, at, handler);
+      else at = this.#control(bytes, at, handler);
     }
   }
 
-  #collectHeader(bytes: Uint8Array, at: number): number {
-    const n = Math.min(HEADER_BYTES - this.#headerBytes, bytes.length - at);
-    this.#header.set(bytes.subarray(at, at + n), this.#headerBytes);
-    this.#headerBytes += n;
-    return n;
+  #data(bytes: Uint8Array, at: number, handler: FrameHandler): number {
+    const n = Math.min(this.#left, bytes.length - at);
+    const offset = this.#offset;
+    this.#left -= n;
+    this.#offset += n;
+    this.#inFrame = this.#left > 0;
+    handler.onData(offset, bytes.subarray(at, at + n));
+    return at + n;
   }
 
-  #open(): void {
-    const header = this.#header;
-    this.#type = header[0]!;
-    this.#left = (header[1]! << 16) | (header[2]! << 8) | header[3]!;
-    this.#offset = getU64(header, 4);
-    this.#controlBytes = 0;
+  #header(bytes: Uint8Array, at: number, handler: FrameHandler): number {
+    let end = at + HEADER_BYTES - this.#tornBytes;
+    if (end > bytes.length) return this.#keep(bytes, at, bytes.length);
+    if (this.#tornBytes === 0) this.#open(bytes, at);
+    else {
+      end = this.#keep(bytes, at, end);
+      this.#tornBytes = 0;
+      this.#open(this.#torn!, 0);
+    }
+    this.#inFrame = this.#left > 0;
+    // An empty one may end what was delivered. Of DATA it carries nothing.
+    if (!this.#inFrame && this.#type !== FRAME.data) {
+      handler.onControl(this.#type, this.#offset, NOTHING);
+    }
+    return end;
+  }
+
+  #control(bytes: Uint8Array, at: number, handler: FrameHandler): number {
+    const end = at + Math.min(this.#left, bytes.length - at);
+    this.#left -= end - at;
+    if (this.#left > 0) return this.#keep(bytes, at, end);
+    let payload = bytes.subarray(at, end);
+    if (this.#tornBytes > 0) {
+      this.#keep(bytes, at, end);
+      payload = this.#torn!.subarray(0, this.#tornBytes);
+      this.#tornBytes = 0;
+    }
+    this.#inFrame = false;
+    handler.onControl(this.#type, this.#offset, payload);
+    return end;
+  }
+
+  #keep(bytes: Uint8Array, from: number, to: number): number {
+    this.#torn ??= new Uint8Array(CONTROL_PAYLOAD_MAX);
+    this.#torn.set(bytes.subarray(from, to), this.#tornBytes);
+    this.#tornBytes += to - from;
+    return to;
+  }
+
+  #open(header: Uint8Array, at: number): void {
+    this.#type = header[at]!;
+    this.#left = (header[at + 1]! << 16) | (header[at + 2]! << 8) |
+      header[at + 3]!;
+    this.#offset = getU64(header, at + 4);
     if (this.#type < 1 || this.#type > TYPE_MAX) {
       throw new ProtocolViolation(`unknown frame type ${this.#type}`);
     }
@@ -86,15 +113,5 @@ export class FrameParser {
     if (!Number.isSafeInteger(this.#offset + this.#left)) {
       throw new ProtocolViolation("stream offset beyond 2^53 - 1");
     }
-  }
-
-  #close(handler: FrameHandler): void {
-    this.#headerBytes = 0;
-    if (this.#type === FRAME.data) return; // An empty one carries nothing.
-    handler.onControl(
-      this.#type,
-      this.#offset,
-      this.#control.subarray(0, this.#controlBytes),
-    );
   }
 }

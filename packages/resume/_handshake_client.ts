@@ -5,17 +5,18 @@ import {
   check,
   concat,
   ephemeralKeys,
-  nextKeys,
+  nextSecret,
   type ProofLabel,
   prove,
   randomBytes,
   sealRecord,
-  type SessionKeys,
+  type SessionSecret,
 } from "./_keys.ts";
 import {
   type Bytes,
   encodeRecord,
   MAC_BYTES,
+  NO_BYTES,
   REFUSAL,
   type RefusedRecord,
   VERSION_MAX,
@@ -37,7 +38,7 @@ export interface PresharedKey {
 /** A session as the server granted it. */
 export interface Granted {
   readonly sid: Bytes;
-  readonly keys: SessionKeys;
+  readonly secret: SessionSecret;
   readonly peer: Position;
   readonly ttlMs: number;
 }
@@ -46,8 +47,8 @@ export interface Granted {
 export interface Resumption {
   readonly peer: Position;
   readonly ttlMs: number;
-  /** The keys from now on. */
-  readonly keys: SessionKeys;
+  /** What proves the session from now on. */
+  readonly secret: SessionSecret;
 }
 
 /** The server turned a resumption away. */
@@ -78,20 +79,20 @@ export async function openSession(
     nonce: randomBytes(16),
     publicKey: ephemeral.publicKey,
     limit,
-    keyId: presharedKey?.id ?? new Uint8Array(0),
+    keyId: presharedKey?.id ?? NO_BYTES,
   });
   const { record, bytes } = await io.read();
   if (record.kind === "refused") throw openingRefused(record);
   if (record.kind !== "welcome") throw unexpected(record.kind);
   requireVersion(record.version);
-  const keys = await agree(
+  const secret = await agree(
     ephemeral.privateKey,
     record.publicKey,
     presharedKey?.key,
     concat(sent, withoutMac(bytes)),
   );
   const proven = await check(
-    keys.server,
+    secret,
     record.mac,
     "server welcome",
     sent,
@@ -103,11 +104,11 @@ export async function openSession(
       "Cannot open a session: the server does not hold the same pre-shared key",
     );
   }
-  const mac = await prove(keys.client, "client confirm", sent, bytes);
+  const mac = await prove(secret, "client confirm", sent, bytes);
   await io.write({ kind: "confirm", mac });
   return {
     sid: record.sid,
-    keys,
+    secret,
     peer: { received: 0, limit: record.limit },
     ttlMs: record.ttlMs,
   };
@@ -116,11 +117,11 @@ export async function openSession(
 /** Ties a new transport to the session. */
 export async function resumeSession(
   io: HandshakeIo,
-  session: { readonly sid: Bytes; readonly keys: SessionKeys },
+  session: { readonly sid: Bytes; readonly secret: SessionSecret },
   epoch: number,
   told: Position,
 ): Promise<Resumption> {
-  const { sid, keys } = session;
+  const { sid, secret } = session;
   const nonce = randomBytes(16);
   const bare = encodeRecord({
     kind: "resume",
@@ -133,30 +134,30 @@ export async function resumeSession(
     limit: told.limit,
     mac: NO_MAC,
   });
-  const sent = await sealRecord(bare, keys.client, "client resume");
+  const sent = await sealRecord(bare, secret, "client resume");
   await io.send(sent);
   const { record, bytes } = await io.read();
   if (record.kind === "refused") {
-    throw await resumptionRefused(record, keys, sent, bytes);
+    throw await resumptionRefused(record, secret, sent, bytes);
   }
   if (record.kind !== "resumed") throw unexpected(record.kind);
   requireVersion(record.version);
   const proven = record.epoch === epoch &&
     await check(
-      keys.server,
+      secret,
       record.mac,
       "server resumed",
       sent,
       withoutMac(bytes),
     );
   if (!proven) throw new ProtocolViolation("the server could not prove itself");
-  const next = await nextKeys(keys, nonce, record.nonce);
-  const mac = await prove(next.client, "client confirm", sent, bytes);
+  const next = await nextSecret(secret, nonce, record.nonce);
+  const mac = await prove(next, "client confirm", sent, bytes);
   await io.write({ kind: "confirm", mac });
   return {
     peer: { received: record.received, limit: record.limit },
     ttlMs: record.ttlMs,
-    keys: next,
+    secret: next,
   };
 }
 
@@ -189,14 +190,14 @@ const PROVEN_REFUSALS: Readonly<Record<number, ProofLabel>> = {
 
 async function resumptionRefused(
   record: RefusedRecord,
-  keys: SessionKeys,
+  secret: SessionSecret,
   sent: Bytes,
   bytes: Bytes,
 ): Promise<Error> {
   const label = PROVEN_REFUSALS[record.code];
   if (
     label !== undefined &&
-    !await check(keys.server, record.mac, label, sent, withoutMac(bytes))
+    !await check(secret, record.mac, label, sent, withoutMac(bytes))
   ) {
     return new ProtocolViolation("the server could not prove its refusal");
   }

@@ -5,11 +5,10 @@ import {
   check,
   concat,
   ephemeralKeys,
-  nextKeys,
+  nextSecret,
   randomBytes,
   sealRecord,
-  type SessionKeys,
-  sessionKeys,
+  type SessionSecret,
 } from "./_keys.ts";
 import {
   type Bytes,
@@ -40,7 +39,7 @@ export interface Opening<R extends NewRecord | ResumeRecord> {
 
 /** A NEW that was answered and not yet confirmed. */
 export interface Welcome {
-  readonly keys: SessionKeys;
+  readonly secret: SessionSecret;
   /** Answers the client: from now on it may take the session for open. */
   send(): Promise<void>;
   /** Waits for the client's proof that it is here now. */
@@ -69,7 +68,7 @@ export async function welcome(
     ttlMs: offer.ttlMs,
     mac: NO_MAC,
   });
-  const keys = await agree(
+  const secret = await agree(
     ephemeral.privateKey,
     opening.record.publicKey,
     offer.presharedKey,
@@ -77,22 +76,22 @@ export async function welcome(
   );
   const sent = await sealRecord(
     bare,
-    keys.server,
+    secret,
     "server welcome",
     opening.bytes,
   );
   return {
-    keys,
+    secret,
     send: () => io.send(sent),
-    confirmed: () => confirmed(io, keys, opening.bytes, sent),
+    confirmed: () => confirmed(io, secret, opening.bytes, sent),
   };
 }
 
 /** A RESUME that was answered and not yet confirmed. */
 export interface Grant {
-  /** The keys from the confirmation on. */
-  readonly next: SessionKeys;
-  /** Answers the client: from now on it may use the next keys. */
+  /** What proves the session from the confirmation on. */
+  readonly next: SessionSecret;
+  /** Answers the client: from now on it may use the next secret. */
   send(): Promise<void>;
   /** Waits for the client's proof that it is here now. */
   confirmed(): Promise<void>;
@@ -102,7 +101,7 @@ export interface Grant {
 export async function grantResume(
   io: HandshakeIo,
   opening: Opening<ResumeRecord>,
-  keys: SessionKeys,
+  secret: SessionSecret,
   told: Position,
   ttlMs: number,
 ): Promise<Grant> {
@@ -118,8 +117,8 @@ export async function grantResume(
     mac: NO_MAC,
   });
   const [sent, next] = await Promise.all([
-    sealRecord(bare, keys.server, "server resumed", opening.bytes),
-    nextKeys(keys, opening.record.nonce, nonce),
+    sealRecord(bare, secret, "server resumed", opening.bytes),
+    nextSecret(secret, opening.record.nonce, nonce),
   ]);
   return {
     next,
@@ -132,31 +131,31 @@ export async function grantResume(
 // fresh nonce cannot. No stream byte is sent or taken before it.
 async function confirmed(
   io: HandshakeIo,
-  keys: SessionKeys,
+  secret: SessionSecret,
   opening: Bytes,
   answer: Bytes,
 ): Promise<void> {
   const { record } = await io.read();
   if (
     record.kind !== "confirm" ||
-    !await check(keys.client, record.mac, "client confirm", opening, answer)
+    !await check(secret, record.mac, "client confirm", opening, answer)
   ) throw new ProtocolViolation("the client could not prove itself");
 }
 
 /**
- * Which of the keys a RESUME record is proven with, if with any. All of them
+ * Which of the secrets a RESUME record is proven with, if with any. All of them
  * are tried, so that it takes as long for each.
  */
-export async function provenKeys(
+export async function provenSecret(
   opening: Opening<ResumeRecord>,
-  candidates: readonly SessionKeys[],
-): Promise<SessionKeys | undefined> {
+  candidates: readonly SessionSecret[],
+): Promise<SessionSecret | undefined> {
   const { record, bytes } = opening;
   const said = withoutMac(bytes);
-  let proven: SessionKeys | undefined;
-  for (const keys of candidates) {
-    if (await check(keys.client, record.mac, "client resume", said)) {
-      proven ??= keys;
+  let proven: SessionSecret | undefined;
+  for (const secret of candidates) {
+    if (await check(secret, record.mac, "client resume", said)) {
+      proven ??= secret;
     }
   }
   return proven;
@@ -175,13 +174,13 @@ export async function refuse(
 export async function refuseProven(
   io: HandshakeIo,
   opening: Opening<ResumeRecord>,
-  keys: SessionKeys,
+  secret: SessionSecret,
   code: typeof REFUSAL.denied | typeof REFUSAL.gone | typeof REFUSAL.stale,
   value: number,
 ): Promise<void> {
   const bare = encodeRecord({ kind: "refused", code, value, mac: NO_MAC });
   const label = REFUSAL_LABELS[code];
-  await io.send(await sealRecord(bare, keys.server, label, opening.bytes));
+  await io.send(await sealRecord(bare, secret, label, opening.bytes));
 }
 
 /** Reads the first record and checks that a version is shared. */
@@ -198,7 +197,7 @@ export async function readOpening(
   return { record, bytes } as Opening<NewRecord> | Opening<ResumeRecord>;
 }
 
-/** Fresh keys of no session: so that an unknown id takes as long as a known one. */
-export function decoyKeys(): Promise<SessionKeys> {
-  return sessionKeys(randomBytes(64));
+/** The secret of no session: so that an unknown id takes as long as a known one. */
+export function decoySecret(): SessionSecret {
+  return randomBytes(64);
 }

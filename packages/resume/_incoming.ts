@@ -6,17 +6,17 @@ import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
 import { HandshakeIo, writeAll } from "./_handshake_io.ts";
 import {
-  decoyKeys,
+  decoySecret,
   type Grant,
   grantResume,
   type Opening,
-  provenKeys,
+  provenSecret,
   readOpening,
   refuse,
   refuseProven,
   welcome,
 } from "./_handshake_server.ts";
-import { randomBytes, type SessionKeys, sessionKeys } from "./_keys.ts";
+import { randomBytes, type SessionSecret } from "./_keys.ts";
 import { resetFrame } from "./_notice.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
@@ -59,9 +59,9 @@ export class Incoming {
   readonly #limits: IncomingLimits;
   readonly #running = new Set<Promise<void>>();
   readonly #perAddress = new Map<string, number>();
-  // Keys of no session: an unknown id takes as long as a known one.
+  // Of no session: an unknown id takes as long as a known one.
   readonly #halfOpen = new HalfOpenSessions();
-  readonly #decoy: Promise<SessionKeys> = decoyKeys();
+  readonly #decoy = decoySecret();
   #opening = 0;
 
   constructor(context: IncomingContext, limits: IncomingLimits) {
@@ -158,9 +158,9 @@ export class Incoming {
       ttlMs,
       presharedKey: await this.#presharedKey(keyId),
     });
-    const { keys } = answer;
+    const { secret } = answer;
     // Before the client is told: it may be cut off then, and come back.
-    this.#halfOpen.add(sid, keys.secret, keyId, performance.now());
+    this.#halfOpen.add(sid, secret, keyId, performance.now());
     await answer.send();
     await answer.confirmed();
     if (!this.#halfOpen.take(sid.toHex())) {
@@ -174,7 +174,7 @@ export class Incoming {
     stopped.throwIfAborted();
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
     handOver();
-    const conn = sessions.open({ sid, keys, keyId, core, attachment });
+    const conn = sessions.open({ sid, secret, keyId, core, attachment });
     const remote = addressText(transport.remoteAddr);
     this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
     this.#context.opened(conn);
@@ -211,32 +211,32 @@ export class Incoming {
     const known = sessions.find(sid);
     const half = this.#halfOpen.find(sid, now);
     const stone = sessions.tombstones.find(sid, now);
-    const decoy = await this.#decoy;
+    const decoy = this.#decoy;
     const candidates = known !== undefined
-      ? [known.keys, known.next ?? decoy]
+      ? [known.secret, known.next ?? decoy]
       : half !== undefined
-      ? [await sessionKeys(half.secret), decoy]
-      : stone?.keys ?? [decoy, decoy];
-    const keys = await provenKeys(opening, candidates);
-    if (keys === undefined || keys === decoy) {
+      ? [half.secret, decoy]
+      : stone?.secrets ?? [decoy, decoy];
+    const secret = await provenSecret(opening, candidates);
+    if (secret === undefined || secret === decoy) {
       await refuse(io, REFUSAL.unknown);
       throw new Error("unknown session or bad proof");
     }
     if (known === undefined && half === undefined) {
-      await refuseProven(io, opening, keys, REFUSAL.gone, stone!.received);
+      await refuseProven(io, opening, secret, REFUSAL.gone, stone!.received);
       throw new Error(`session ${sid} has ended`);
     }
-    const session = known ?? await this.#openHalf(io, opening, half!, keys);
+    const session = known ?? await this.#openHalf(io, opening, half!, secret);
     const { keyId } = session.conn;
     if (!await this.#authorized("resume", record.sid, keyId, io.transport)) {
-      await refuseProven(io, opening, keys, REFUSAL.denied, 0);
+      await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error(`session ${sid} is not authorized any more`);
     }
     if (record.epoch <= session.epoch) {
-      await refuseProven(io, opening, keys, REFUSAL.stale, session.epoch);
+      await refuseProven(io, opening, secret, REFUSAL.stale, session.epoch);
       throw new Error(`epoch ${record.epoch} of session ${sid} is used`);
     }
-    await this.#takeOver(io, opening, session, keys, handOver);
+    await this.#takeOver(io, opening, session, secret, handOver);
   }
 
   // Its RESUME proves what its CONFIRM would have proven.
@@ -244,7 +244,7 @@ export class Incoming {
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
     { sid, keyId }: HalfOpen,
-    keys: SessionKeys,
+    secret: SessionSecret,
   ): Promise<Session> {
     const { sessions } = this.#context;
     const full = sessions.full(keyId, 1);
@@ -253,7 +253,7 @@ export class Incoming {
       throw new Error(full);
     }
     if (!await this.#authorized("open", sid, keyId, io.transport)) {
-      await refuseProven(io, opening, keys, REFUSAL.denied, 0);
+      await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error("not authorized");
     }
     if (!this.#halfOpen.take(sid.toHex())) {
@@ -261,7 +261,7 @@ export class Incoming {
       if (opened !== undefined) return opened;
       throw new Error("the session ended meanwhile");
     }
-    const session = sessions.openWaiting(sid, keys, keyId);
+    const session = sessions.openWaiting(sid, secret, keyId);
     const { conn } = session;
     const remote = addressText(io.transport.remoteAddr);
     this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
@@ -276,20 +276,20 @@ export class Incoming {
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
     session: Session,
-    keys: SessionKeys,
+    secret: SessionSecret,
     handOver: () => void,
   ): Promise<void> {
     const { record } = opening;
     session.epoch = record.epoch;
-    // A client that proves itself with the next keys has moved on to them.
-    session.keys = keys;
+    // A client that proves itself with the next one has moved on to it.
+    session.secret = secret;
     session.next = undefined;
     session.conn.fence("replaced");
     const told = session.conn.core.position;
     const { ttlMs } = this.#context;
-    const grant = await grantResume(io, opening, keys, told, ttlMs);
+    const grant = await grantResume(io, opening, secret, told, ttlMs);
     this.#requireNewest(session, record.epoch);
-    // Before they are told: the client may come back with them at once.
+    // Before it is told: the client may come back with it at once.
     session.next = grant.next;
     await grant.send();
     const peer = { received: record.received, limit: record.limit };
@@ -317,7 +317,7 @@ export class Incoming {
   ): Promise<void> {
     await grant.confirmed();
     if (session.epoch !== record.epoch) return;
-    session.keys = grant.next;
+    session.secret = grant.next;
     session.next = undefined;
   }
 

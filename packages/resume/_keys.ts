@@ -16,13 +16,15 @@ export type ProofLabel =
   | "server stale"
   | "server welcome";
 
-/** The keys of one session. */
-export interface SessionKeys {
-  /** 64 bytes: the client's proof key, then the server's. Never leaves memory but in a snapshot. */
-  readonly secret: Bytes;
-  readonly client: CryptoKey;
-  readonly server: CryptoKey;
-}
+/**
+ * What proves a session: 64 bytes, the client's proof key, then the server's.
+ * Never leaves memory but in a snapshot. Kept bare, and made a key for each
+ * proof: a pair of keys that are ready takes 5 KB, more than all the rest of an
+ * idle session, and is wanted once in its life for each broken connection.
+ */
+export type SessionSecret = Bytes;
+
+const PROOF_KEY_BYTES = 32;
 
 const encoder = new TextEncoder();
 const DERIVE_LABEL = encoder.encode("holdfast resume 1 keys");
@@ -40,7 +42,7 @@ export async function ephemeralKeys(): Promise<
 }
 
 /**
- * The keys that both ends of a handshake share.
+ * The secret that both ends of a handshake share.
  *
  * @throws {DOMException} When the peer's key is of low order.
  */
@@ -49,7 +51,7 @@ export async function agree(
   peerKey: Bytes,
   presharedKey: Bytes | undefined,
   transcript: Bytes,
-): Promise<SessionKeys> {
+): Promise<SessionSecret> {
   const peer = await crypto.subtle.importKey(
     "raw",
     peerKey,
@@ -76,21 +78,21 @@ export async function agree(
     material,
     512,
   );
-  return await sessionKeys(new Uint8Array(secret));
+  return new Uint8Array(secret);
 }
 
 /**
- * The keys that replace those of a session when it is resumed: who learns the
- * old ones later cannot resume with them.
+ * The secret that replaces that of a session when it is resumed: who learns the
+ * old one later cannot resume with it.
  */
-export async function nextKeys(
-  keys: SessionKeys,
+export async function nextSecret(
+  previous: SessionSecret,
   clientNonce: Bytes,
   serverNonce: Bytes,
-): Promise<SessionKeys> {
+): Promise<SessionSecret> {
   const material = await crypto.subtle.importKey(
     "raw",
-    keys.secret,
+    previous,
     "HKDF",
     false,
     ["deriveBits"],
@@ -105,28 +107,31 @@ export async function nextKeys(
     material,
     512,
   );
-  return await sessionKeys(new Uint8Array(secret));
+  return new Uint8Array(secret);
 }
 
-/** The keys of a session whose secret is known. */
-export async function sessionKeys(secret: Bytes): Promise<SessionKeys> {
-  const key = (from: number) =>
-    crypto.subtle.importKey(
-      "raw",
-      secret.slice(from, from + 32),
-      { name: "HMAC", hash: "SHA-256" },
-      false,
-      ["sign", "verify"],
-    );
-  return { secret, client: await key(0), server: await key(32) };
+// The label says who proves: a key signs what its own side says and no more.
+function proofKey(
+  secret: SessionSecret,
+  label: ProofLabel,
+): Promise<CryptoKey> {
+  const from = label.startsWith("client ") ? 0 : PROOF_KEY_BYTES;
+  return crypto.subtle.importKey(
+    "raw",
+    secret.subarray(from, from + PROOF_KEY_BYTES),
+    { name: "HMAC", hash: "SHA-256" },
+    false,
+    ["sign", "verify"],
+  );
 }
 
 /** A proof over all that was said. */
 export async function prove(
-  key: CryptoKey,
+  secret: SessionSecret,
   label: ProofLabel,
   ...said: Bytes[]
 ): Promise<Bytes> {
+  const key = await proofKey(secret, label);
   const message = concat(encoder.encode(label), ...said);
   return new Uint8Array(await crypto.subtle.sign("HMAC", key, message));
 }
@@ -134,11 +139,11 @@ export async function prove(
 /** Puts the proof over `before` and all of a record into its last bytes. */
 export async function sealRecord(
   bare: Bytes,
-  key: CryptoKey,
+  secret: SessionSecret,
   label: ProofLabel,
   ...before: Bytes[]
 ): Promise<Bytes> {
-  const mac = await prove(key, label, ...before, withoutMac(bare));
+  const mac = await prove(secret, label, ...before, withoutMac(bare));
   const sealed = bare.slice();
   sealed.set(mac, sealed.length - MAC_BYTES);
   return sealed;
@@ -146,11 +151,12 @@ export async function sealRecord(
 
 /** Whether it is that proof; takes the same time whatever it is. */
 export async function check(
-  key: CryptoKey,
+  secret: SessionSecret,
   mac: Bytes,
   label: ProofLabel,
   ...said: Bytes[]
 ): Promise<boolean> {
+  const key = await proofKey(secret, label);
   const message = concat(encoder.encode(label), ...said);
   return await crypto.subtle.verify("HMAC", key, mac, message);
 }

@@ -1,4 +1,5 @@
 /** Moves bytes between a stream's core and the transport of the day. */
+import { type Alarm, type Alarms, alarms, idleAlarms } from "./_alarms.ts";
 import { writeAll } from "./_handshake_io.ts";
 import type { Position, StreamCore } from "./_stream_core.ts";
 import { resetFrame } from "./_notice.ts";
@@ -8,7 +9,7 @@ import type { DetachReason } from "./events.ts";
 import type { Transport } from "./transport.ts";
 
 // What a waiting session holds for its next read; it grows under load.
-const READ_BYTES_MIN = 2 * 1024;
+const READ_BYTES_MIN = 256;
 const READ_BYTES_MAX = 128 * 1024;
 // How long an end that is done waits for the other to hang up first: closing
 // with bytes unread would destroy the last acknowledgement on its way.
@@ -24,35 +25,38 @@ export interface Attachment {
   readonly rest: Uint8Array<ArrayBuffer>;
 }
 
-/** What a pipe tells its owner. */
-export interface PipeHooks {
+/** What a pipe tells its owner; the same functions for all, as each costs memory. */
+export interface PipeHooks<Owner> {
   /** Reads or writes may go on. */
-  progress(): void;
+  progress(owner: Owner): void;
   /** Some time has passed. */
-  tick(): void;
+  tick(owner: Owner): void;
   /** The transport is gone. */
-  detached(reason: DetachReason, error: unknown): void;
+  detached(owner: Owner, reason: DetachReason, error: unknown): void;
   /** Both ends have what they need; the transport is closed. */
-  finished(): void;
+  finished(owner: Owner): void;
   /** The session cannot go on. */
-  failed(error: unknown, reset: number | undefined): void;
+  failed(owner: Owner, error: unknown, reset: number | undefined): void;
 }
 
 /** See the module's comment. */
-export class Pipe {
+export class Pipe<Owner> implements Alarm {
   readonly core: StreamCore;
-  readonly #hooks: PipeHooks;
+  readonly #owner: Owner;
+  readonly #hooks: PipeHooks<Owner>;
   #transport: Transport | undefined;
   // Work of an older transport finds another number here, and stops.
   #generation = 0;
   #writing = false;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-  #timerAt = Infinity;
+  /** When to look again; see {@linkcode Alarm}. */
+  at: number = Infinity;
+  slot: number = -1;
   #lingering = false;
   #referenced = true;
 
-  constructor(core: StreamCore, hooks: PipeHooks) {
+  constructor(core: StreamCore, owner: Owner, hooks: PipeHooks<Owner>) {
     this.core = core;
+    this.#owner = owner;
     this.#hooks = hooks;
   }
 
@@ -69,7 +73,10 @@ export class Pipe {
     this.#writing = false;
     this.#lingering = false;
     if (!this.#referenced) this.#unrefTransport();
-    void this.#readLoop(generation, transport, rest);
+    if (rest.length > 0) {
+      this.#take(generation, { bytes: rest, references: 0 }, rest.length);
+    } else this.kick();
+    void this.#readLoop(generation, transport);
   }
 
   /** Lets go of the transport; nothing it still delivers counts. */
@@ -79,8 +86,7 @@ export class Pipe {
     if (transport === undefined) return;
     this.#transport = undefined;
     this.core.detach();
-    clearTimeout(this.#timer);
-    this.#timerAt = Infinity;
+    this.#alarms.clear(this);
     closeQuietly(transport);
   }
 
@@ -94,7 +100,7 @@ export class Pipe {
       this.#transport = undefined;
       this.#generation++;
       this.core.detach();
-      clearTimeout(this.#timer);
+      this.#alarms.clear(this);
       return;
     }
     this.detach();
@@ -105,12 +111,10 @@ export class Pipe {
     const transport = this.#transport;
     if (this.#writing || transport === undefined) return;
     const bytes = this.core.output(performance.now());
-    if (bytes === undefined) return this.#settle(this.#generation);
+    if (bytes === undefined) return this.#settle();
     this.#writing = true;
     // A write may never end: the clock that finds a dead path must run by then.
-    if (this.#timerAt === Infinity) {
-      this.#arm(this.#generation, this.core.wakeAt(performance.now()));
-    }
+    if (this.at === Infinity) this.#arm(this.core.wakeAt(performance.now()));
     void this.#pump(this.#generation, transport, bytes);
   }
 
@@ -130,27 +134,23 @@ export class Pipe {
       return this.#lose(generation, "transport-failed", error);
     }
     this.#writing = false;
-    this.#settle(generation);
+    this.#settle();
   }
 
   async #readLoop(
     generation: number,
     transport: Transport,
-    rest: Uint8Array<ArrayBuffer>,
   ): Promise<void> {
     let size = READ_BYTES_MIN;
     let chunk: Chunk | undefined;
     try {
-      if (rest.length > 0) {
-        this.#take(generation, { bytes: rest, references: 0 }, rest.length);
-      } else this.kick();
       while (generation === this.#generation) {
         chunk = this.core.chunk(size, chunk);
         const n = await transport.read(chunk.bytes);
         if (generation !== this.#generation) return;
         if (n === null) return this.#hungUp(generation);
         this.#take(generation, chunk, n);
-        if (n === size) size = Math.min(size * 4, READ_BYTES_MAX);
+        if (n === size) size = Math.min(size * 8, READ_BYTES_MAX);
         else if (n < size / 8) size = Math.max(size / 2, READ_BYTES_MIN);
       }
     } catch (error) {
@@ -164,13 +164,13 @@ export class Pipe {
     } catch (error) {
       if (!(error instanceof ProtocolViolation)) throw error;
       this.reset(RESET.protocol);
-      return this.#hooks.failed(error, undefined);
+      return this.#hooks.failed(this.#owner, error, undefined);
     }
     if (this.core.resetCode !== undefined) {
       this.detach();
-      return this.#hooks.failed(undefined, this.core.resetCode);
+      return this.#hooks.failed(this.#owner, undefined, this.core.resetCode);
     }
-    this.#hooks.progress();
+    this.#hooks.progress(this.#owner);
     if (generation === this.#generation) this.kick();
   }
 
@@ -183,62 +183,60 @@ export class Pipe {
     if (generation !== this.#generation) return;
     const done = this.core.done;
     this.detach();
-    if (done) this.#hooks.finished();
-    else this.#hooks.detached(reason, error);
+    if (done) this.#hooks.finished(this.#owner);
+    else this.#hooks.detached(this.#owner, reason, error);
   }
 
   #finish(): void {
     this.detach();
-    this.#hooks.finished();
+    this.#hooks.finished(this.#owner);
   }
 
   // After all was said: is it over, and if not, when to look again?
-  #settle(generation: number): void {
+  #settle(): void {
     if (this.core.done && this.core.closed) return this.#finish();
     if (this.core.done && !this.#lingering) {
       this.#lingering = true;
-      this.#arm(generation, performance.now() + LINGER_MS);
-      return;
+      return this.#arm(performance.now() + LINGER_MS);
     }
     const at = this.core.wakeAt(performance.now());
-    if (at < this.#timerAt) this.#arm(generation, at);
+    if (at < this.at) this.#arm(at);
   }
 
-  #arm(generation: number, at: number): void {
-    clearTimeout(this.#timer);
-    this.#timerAt = at;
-    const delayMs = Math.max(0, at - performance.now());
-    this.#timer = setTimeout(() => this.#wake(generation), delayMs);
-    if (!this.#referenced) Deno.unrefTimer(this.#timer as unknown as number);
+  get #alarms(): Alarms {
+    return this.#referenced ? alarms : idleAlarms;
   }
 
-  #wake(generation: number): void {
-    if (generation !== this.#generation) return;
-    this.#timerAt = Infinity;
-    this.#hooks.tick();
+  #arm(at: number): void {
+    this.#alarms.set(this, at);
+  }
+
+  /** The time has come to look: see {@linkcode Alarm}. */
+  ring(): void {
+    this.at = Infinity;
+    this.#hooks.tick(this.#owner);
+    if (this.#transport === undefined) return;
     if (this.#lingering && this.core.done) return this.#finish();
     // A heartbeat's worth of silence: what a busy stream kept for reuse goes.
     if (this.core.quiet(performance.now())) this.core.shrink();
     if (this.core.dead(performance.now())) {
-      return this.#lose(generation, "silent", undefined);
+      return this.#lose(this.#generation, "silent", undefined);
     }
     // A pump that is stuck in a write settles by itself once it goes on; until
     // then the clock must keep running, or a dead path would never be found.
     if (this.#writing) {
       // What is overdue cannot be said now; look again in a little while.
       const again = performance.now() + BUSY_LOOK_MS;
-      this.#arm(generation, Math.max(again, this.core.wakeAt(again)));
+      this.#arm(Math.max(again, this.core.wakeAt(again)));
     } else this.kick();
   }
 
   /** Lets the program end, or not, while the stream is idle. */
   setReferenced(referenced: boolean): void {
+    const { at, slot } = this;
+    this.#alarms.clear(this);
     this.#referenced = referenced;
-    if (this.#timer !== undefined) {
-      const timer = this.#timer as unknown as number;
-      if (referenced) Deno.refTimer(timer);
-      else Deno.unrefTimer(timer);
-    }
+    if (slot >= 0) this.#arm(at);
     if (referenced) this.#refTransport();
     else this.#unrefTransport();
   }

@@ -10,6 +10,9 @@ export const RECORD_BODY_MAX = 512;
 
 export type Bytes = Uint8Array<ArrayBuffer>;
 
+/** None, in one array for all. */
+export const NO_BYTES: Bytes = new Uint8Array(0);
+
 /** Writes the body of a record behind room for its header. */
 export class RecordWriter {
   readonly #out = new Uint8Array(RECORD_HEADER_BYTES + RECORD_BODY_MAX);
@@ -75,7 +78,8 @@ export class RecordReader {
   }
   bytes(length: number): Bytes {
     const at = this.#need(length);
-    return this.#from.slice(at, at + length);
+    // Most sessions have no key id, and keep none.
+    return length === 0 ? NO_BYTES : this.#from.slice(at, at + length);
   }
   end(): void {
     if (this.#at !== this.#from.length) {

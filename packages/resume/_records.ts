@@ -8,7 +8,7 @@ import {
 } from "./_record_bytes.ts";
 import { ProtocolViolation } from "./_wire.ts";
 
-export { type Bytes, RECORD_HEADER_BYTES } from "./_record_bytes.ts";
+export { type Bytes, NO_BYTES, RECORD_HEADER_BYTES } from "./_record_bytes.ts";
 
 /** The versions that this end speaks. */
 export const VERSION_MIN = 1;

@@ -1,8 +1,9 @@
 /** The sessions of a server: opened, resumed, expired, suspended, revoked. */
+import { type Alarm, alarms } from "./_alarms.ts";
 import { Budget } from "./_budget.ts";
-import { Conn } from "./_conn.ts";
+import { Conn, type ConnOwner } from "./_conn.ts";
 import type { CoreOptions } from "./_core_state.ts";
-import { type SessionKeys, sessionKeys } from "./_keys.ts";
+import type { SessionSecret } from "./_keys.ts";
 import type { Attachment } from "./_pipe.ts";
 import type { Bytes } from "./_records.ts";
 import { StreamCore } from "./_stream_core.ts";
@@ -12,16 +13,56 @@ import type { SessionSnapshot } from "./snapshot.ts";
 
 const TOMBSTONES_MAX = 4096;
 
+/** What a session is told to do when its connection changes. */
+interface SessionKeeper {
+  wait(session: Session): void;
+  ended(session: Session, reason: string): void;
+}
+
 /** One session and who may resume it. */
-export interface Session {
-  readonly sid: Bytes;
-  keys: SessionKeys;
-  /** The keys that a client has if it heard the last answer, and was cut off then. */
-  next: SessionKeys | undefined;
+export class Session implements ConnOwner {
+  secret: SessionSecret;
+  /** The secret that a client has if it heard the last answer, and was cut off then. */
+  next: SessionSecret | undefined;
   /** The newest epoch that was used; recorded before anything is done with it. */
   epoch: number;
   readonly conn: Conn;
-  expiry: ReturnType<typeof setTimeout> | undefined;
+  /** When it ends without a transport. */
+  waitsUntil: number = Infinity;
+  readonly #keeper: SessionKeeper;
+
+  constructor(
+    keeper: SessionKeeper,
+    { sid, secret, keyId, core, epoch, restored, onListenerError }:
+      SessionParts,
+  ) {
+    this.#keeper = keeper;
+    this.secret = secret;
+    this.epoch = epoch;
+    const identity = { sid: sid.toHex(), keyId, restored };
+    this.conn = new Conn(core, identity, this, onListenerError);
+  }
+
+  /** See {@linkcode ConnOwner}. */
+  detached(): void {
+    this.#keeper.wait(this);
+  }
+
+  /** See {@linkcode ConnOwner}. */
+  ended(reason: string): void {
+    this.#keeper.ended(this, reason);
+  }
+}
+
+/** What a session is made of. */
+interface SessionParts {
+  readonly sid: Bytes;
+  readonly secret: SessionSecret;
+  readonly keyId: Bytes;
+  readonly core: StreamCore;
+  readonly epoch: number;
+  readonly restored: boolean;
+  readonly onListenerError: ((error: unknown) => void) | undefined;
 }
 
 /** What the table of sessions is told. */
@@ -39,7 +80,7 @@ export interface SessionsContext {
 /** What a transport that opens a session brings. */
 export interface NewSession {
   readonly sid: Bytes;
-  readonly keys: SessionKeys;
+  readonly secret: SessionSecret;
   readonly keyId: Bytes;
   readonly core: StreamCore;
   readonly attachment: Attachment;
@@ -50,10 +91,20 @@ export class Sessions {
   readonly tombstones: Tombstones;
   readonly budget: Budget;
   readonly #sessions = new Map<string, Session>();
-  // In the order in which they lost their transports.
+  // In the order in which they lost their transports, and so in which they
+  // expire: one alarm does for all.
   readonly #detached = new Set<Session>();
   readonly #perKey = new Map<string, number>();
   readonly #context: SessionsContext;
+  readonly #expiry: Alarm = {
+    at: Infinity,
+    slot: -1,
+    ring: () => this.#expire(),
+  };
+  readonly #keeper: SessionKeeper = {
+    wait: (session) => this.#wait(session),
+    ended: (session, reason) => this.#ended(session, reason),
+  };
 
   constructor(context: SessionsContext) {
     this.#context = context;
@@ -88,59 +139,39 @@ export class Sessions {
   }
 
   /** A new session over the transport that opened it. */
-  open({ sid, keys, keyId, core, attachment }: NewSession): Conn {
-    const session = this.#add(sid, keys, keyId, core, 1, false);
-    session.conn.attach(attachment, 1);
-    return session.conn;
+  open({ sid, secret, keyId, core, attachment }: NewSession): Conn {
+    const parts = { sid, secret, keyId, core, epoch: 1, restored: false };
+    const { conn } = this.#add(parts);
+    conn.attach(attachment, 1);
+    return conn;
   }
 
   /** A new session that waits for its first transport. */
-  openWaiting(sid: Bytes, keys: SessionKeys, keyId: Bytes): Session {
-    const session = this.#add(sid, keys, keyId, this.newCore(), 1, false);
+  openWaiting(sid: Bytes, secret: SessionSecret, keyId: Bytes): Session {
+    const core = this.newCore();
+    const parts = { sid, secret, keyId, core, epoch: 1, restored: false };
+    const session = this.#add(parts);
     this.#wait(session);
     return session;
   }
 
   /** A session that another process suspended, waiting for its client. */
-  async restore(snapshot: SessionSnapshot): Promise<Conn> {
+  restore(snapshot: SessionSnapshot): Conn {
     const { sid, secret, nextSecret, keyId, epoch } = snapshot;
-    const keys = await sessionKeys(secret);
     const options = { ...this.#context.core, budget: this.budget };
     const core = new StreamCore(options, snapshot.core);
-    const session = this.#add(sid, keys, keyId, core, epoch, true);
-    if (nextSecret.length > 0) session.next = await sessionKeys(nextSecret);
+    const parts = { sid, secret, keyId, core, epoch, restored: true };
+    const session = this.#add(parts);
+    if (nextSecret.length > 0) session.next = nextSecret;
     this.#wait(session);
     return session.conn;
   }
 
-  #add(
-    sid: Bytes,
-    keys: SessionKeys,
-    keyId: Bytes,
-    core: StreamCore,
-    epoch: number,
-    restored: boolean,
-  ): Session {
-    const name = sid.toHex();
-    const conn = new Conn(
-      core,
-      { sid: name, keyId, restored },
-      {
-        detached: () => this.#wait(session),
-        ended: (reason) => this.#ended(session, reason),
-      },
-      this.#context.onListenerError,
-    );
-    const session: Session = {
-      sid,
-      keys,
-      next: undefined,
-      epoch,
-      conn,
-      expiry: undefined,
-    };
-    this.#sessions.set(name, session);
-    this.#count(keyId, 1);
+  #add(parts: Omit<SessionParts, "onListenerError">): Session {
+    const { onListenerError } = this.#context;
+    const session = new Session(this.#keeper, { ...parts, onListenerError });
+    this.#sessions.set(session.conn.sid, session);
+    this.#count(parts.keyId, 1);
     return session;
   }
 
@@ -155,26 +186,34 @@ export class Sessions {
   /** Goes on over a new transport, whose epoch is still the newest. */
   attach(session: Session, attachment: Attachment): void {
     session.conn.fence("replaced");
-    clearTimeout(session.expiry);
-    this.#detached.delete(session);
+    this.#leave(session);
     session.conn.attach(attachment, session.epoch);
   }
 
   // Without a transport: for so long, and for so many of them.
   #wait(session: Session): void {
-    const { ttlMs } = this.#context;
-    clearTimeout(session.expiry);
-    session.expiry = setTimeout(
-      () =>
-        session.conn.lose(
-          "resume/lost",
-          `its client did not come back within ${ttlMs} ms`,
-        ),
-      ttlMs,
-    );
+    session.waitsUntil = performance.now() + this.#context.ttlMs;
     this.#detached.delete(session);
     this.#detached.add(session);
+    if (this.#expiry.slot < 0) alarms.set(this.#expiry, session.waitsUntil);
     this.#evict();
+  }
+
+  #leave(session: Session): void {
+    this.#detached.delete(session);
+    if (this.#detached.size === 0) alarms.clear(this.#expiry);
+  }
+
+  #expire(): void {
+    const { ttlMs } = this.#context;
+    const now = performance.now();
+    for (const { conn, waitsUntil } of this.#detached) {
+      if (waitsUntil > now) return alarms.set(this.#expiry, waitsUntil);
+      conn.lose(
+        "resume/lost",
+        `its client did not come back within ${ttlMs} ms`,
+      );
+    }
   }
 
   // Those who wait longest go first; an attached session never does.
@@ -190,15 +229,14 @@ export class Sessions {
   }
 
   #ended(session: Session, reason: string): void {
-    clearTimeout(session.expiry);
-    this.#detached.delete(session);
+    this.#leave(session);
     const { sid, keyId, core } = session.conn;
     if (!this.#sessions.delete(sid)) return;
     this.#count(keyId, -1);
     if (reason !== "suspended" && reason !== "resume/denied") {
-      const keys = [session.keys, session.next ?? session.keys];
+      const secrets = [session.secret, session.next ?? session.secret];
       const now = performance.now();
-      this.tombstones.bury(sid, keys, core.receivedMark, now);
+      this.tombstones.bury(sid, secrets, core.receivedMark, now);
     }
     this.#context.ended(sid, reason);
   }
@@ -221,9 +259,9 @@ export class Sessions {
   /** Stops every session and gives what another process needs. */
   suspend(): SessionSnapshot[] {
     return [...this.#sessions.values()].map((session) => ({
-      sid: session.sid,
-      secret: session.keys.secret,
-      nextSecret: session.next?.secret ?? new Uint8Array(0),
+      sid: Uint8Array.fromHex(session.conn.sid),
+      secret: session.secret,
+      nextSecret: session.next ?? new Uint8Array(0),
       keyId: session.conn.keyId,
       epoch: session.epoch,
       core: session.conn.suspend(),

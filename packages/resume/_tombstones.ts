@@ -2,10 +2,10 @@
  * Sessions that ended here a short while ago, so that a client that comes back
  * for the last acknowledgement is told, with proof, how far this end received.
  */
-import type { SessionKeys } from "./_keys.ts";
+import type { SessionSecret } from "./_keys.ts";
 
 interface Tombstone {
-  readonly keys: readonly SessionKeys[];
+  readonly secrets: readonly SessionSecret[];
   readonly received: number;
   readonly until: number;
 }
@@ -27,7 +27,7 @@ export class Tombstones {
 
   bury(
     sid: string,
-    keys: readonly SessionKeys[],
+    secrets: readonly SessionSecret[],
     received: number,
     now: number,
   ): void {
@@ -36,7 +36,7 @@ export class Tombstones {
       if (stone.until > now && this.#stones.size < this.#limit) break;
       this.#stones.delete(old);
     }
-    this.#stones.set(sid, { keys, received, until: now + this.#ttlMs });
+    this.#stones.set(sid, { secrets, received, until: now + this.#ttlMs });
   }
 
   find(sid: string, now: number): Tombstone | undefined {

@@ -212,9 +212,11 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   }
 
   async #run(snapshots: ReturnType<typeof decodeSnapshot>): Promise<void> {
+    // Not in the constructor: whoever called it must be able to listen first.
+    await Promise.resolve();
     // Before the first transport: a client must find its session at once.
     for (const snapshot of snapshots) {
-      this.#offer(await this.#sessions.restore(snapshot));
+      this.#offer(this.#sessions.restore(snapshot));
     }
     const { signal } = this.#stopped;
     while (!signal.aborted) {

@@ -6,12 +6,11 @@
 import {
   agree,
   concat,
-  nextKeys,
+  nextSecret,
   type ProofLabel,
   prove,
   sealRecord,
-  type SessionKeys,
-  sessionKeys,
+  type SessionSecret,
 } from "../_keys.ts";
 import { noticeFrame, resetFrame } from "../_notice.ts";
 import {
@@ -127,8 +126,11 @@ async function keyPair(
   return { privateKey, publicKey };
 }
 
-async function confirmation(keys: SessionKeys, ...said: Bytes[]): Promise<Hex> {
-  const mac = await prove(keys.client, "client confirm", ...said);
+async function confirmation(
+  secret: SessionSecret,
+  ...said: Bytes[]
+): Promise<Hex> {
+  const mac = await prove(secret, "client confirm", ...said);
   return encodeRecord({ kind: "confirm", mac }).toHex();
 }
 
@@ -161,13 +163,13 @@ async function opening(
     ttlMs,
     mac: NO_MAC,
   });
-  const keys = await agree(
+  const secret = await agree(
     server.privateKey,
     client.publicKey,
     presharedKey,
     concat(first, withoutMac(bare)),
   );
-  const welcome = await sealRecord(bare, keys.server, "server welcome", first);
+  const welcome = await sealRecord(bare, secret, "server welcome", first);
   return {
     name,
     clientPrivate: CLIENT_PRIVATE,
@@ -184,8 +186,8 @@ async function opening(
     serverPublic: server.publicKey.toHex(),
     new: first.toHex(),
     welcome: welcome.toHex(),
-    secret: keys.secret.toHex(),
-    confirm: await confirmation(keys, first, welcome),
+    secret: secret.toHex(),
+    confirm: await confirmation(secret, first, welcome),
   };
 }
 
@@ -201,7 +203,7 @@ interface Resuming {
 }
 
 async function resumeRecord(from: Resuming, nonce: Bytes): Promise<Bytes> {
-  const keys = await sessionKeys(Uint8Array.fromHex(from.secret));
+  const secret = Uint8Array.fromHex(from.secret);
   const bare = encodeRecord({
     kind: "resume",
     ...VERSIONS,
@@ -212,11 +214,11 @@ async function resumeRecord(from: Resuming, nonce: Bytes): Promise<Bytes> {
     limit: from.clientLimit,
     mac: NO_MAC,
   });
-  return await sealRecord(bare, keys.client, "client resume");
+  return await sealRecord(bare, secret, "client resume");
 }
 
 async function resumption(from: Resuming): Promise<ResumptionVector> {
-  const keys = await sessionKeys(Uint8Array.fromHex(from.secret));
+  const secret = Uint8Array.fromHex(from.secret);
   const clientNonce = counting(0x30 + from.epoch, 16);
   const serverNonce = counting(0x50 + from.epoch, 16);
   const ttlMs = 60_000;
@@ -231,8 +233,8 @@ async function resumption(from: Resuming): Promise<ResumptionVector> {
     ttlMs,
     mac: NO_MAC,
   });
-  const resumed = await sealRecord(bare, keys.server, "server resumed", resume);
-  const next = await nextKeys(keys, clientNonce, serverNonce);
+  const resumed = await sealRecord(bare, secret, "server resumed", resume);
+  const next = await nextSecret(secret, clientNonce, serverNonce);
   return {
     ...from,
     clientNonce: clientNonce.toHex(),
@@ -240,7 +242,7 @@ async function resumption(from: Resuming): Promise<ResumptionVector> {
     ttlMs,
     resume: resume.toHex(),
     resumed: resumed.toHex(),
-    nextSecret: next.secret.toHex(),
+    nextSecret: next.toHex(),
     confirm: await confirmation(next, resume, resumed),
   };
 }
@@ -255,9 +257,10 @@ async function refusal(
   const bare = encodeRecord({ kind: "refused", code, value, mac: NO_MAC });
   let refused = bare;
   if (proof !== undefined) {
-    const keys = await sessionKeys(Uint8Array.fromHex(proof.secret));
-    const before = Uint8Array.fromHex(resume);
-    refused = await sealRecord(bare, keys.server, proof.label, before);
+    const [key, before] = [proof.secret, resume].map((hex) =>
+      Uint8Array.fromHex(hex)
+    );
+    refused = await sealRecord(bare, key!, proof.label, before!);
   }
   const secret = proof?.secret ?? "";
   return { name, code, value, secret, resume, refused: refused.toHex() };
