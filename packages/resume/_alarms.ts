@@ -2,6 +2,7 @@
  * Alarms for thousands of streams on one timer: each `setTimeout` costs more
  * than a kilobyte (measured in Deno 2.9), and an idle stream has little else.
  */
+import { setTimerReferenced } from "./_deno.ts";
 import { type Alarm, AlarmHeap } from "./_alarm_heap.ts";
 
 export type { Alarm } from "./_alarm_heap.ts";
@@ -42,10 +43,7 @@ export class Alarms {
     this.#timerAt = at;
     const ms = Math.max(0, Math.min(at - performance.now(), TIMER_MS_MAX));
     this.#timer = setTimeout(() => this.#ring(), ms);
-    // Browsers have no such thing, and do not wait for timers.
-    if (!this.#keepsAlive && "Deno" in globalThis) {
-      Deno.unrefTimer(this.#timer as unknown as number);
-    }
+    if (!this.#keepsAlive) setTimerReferenced(this.#timer, false);
   }
 
   #stop(): void {

@@ -3,6 +3,8 @@
  * where there is no `Deno`, such as in browsers.
  */
 
+import type { Transport } from "./transport.ts";
+
 type ErrorName =
   | "BadResource"
   | "BrokenPipe"
@@ -43,6 +45,20 @@ export function connectionReset(message: string): Error {
 
 export function interrupted(): Error {
   return systemError("Interrupted", "operation canceled");
+}
+
+/**
+ * Turns off Nagle's algorithm (RFC 896) where a transport has it. A stream
+ * gathers small writes by itself, and what it sends alone is what the peer
+ * waits for: an acknowledgement, or the end of a burst. Held back for a delayed
+ * acknowledgement of TCP, each of them would take 40 ms on Linux.
+ */
+export function sendAtOnce(transport: Transport): void {
+  try {
+    (transport as Partial<Deno.TcpConn>).setNoDelay?.(true);
+  } catch {
+    // It is closed already: the next read or write will say so.
+  }
 }
 
 /** Whether an error says that a listener, or another resource, was closed. */

@@ -7,6 +7,7 @@ import {
   type HandshakeRecord,
   RECORD_HEADER_BYTES,
 } from "./_records.ts";
+import { sendAtOnce } from "./_deno.ts";
 import { concat } from "./_keys.ts";
 import { ProtocolViolation } from "./_wire.ts";
 import type { Transport } from "./transport.ts";
@@ -24,6 +25,7 @@ export class HandshakeIo {
 
   constructor(transport: Transport) {
     this.transport = transport;
+    sendAtOnce(transport);
   }
 
   /** The bytes after the last record that was read. */
