@@ -98,7 +98,11 @@ export const SUITES: readonly Suite[] = [
   {
     name: "testkit",
     paths: ["tools/testkit"],
-    permissions: ["--allow-read=.,$TMP", "--allow-write=$TMP"],
+    permissions: [
+      "--allow-net=127.0.0.1",
+      "--allow-read=.,$TMP",
+      "--allow-write=$TMP",
+    ],
     programs: ["deno", "sh", "unshare", "ip"],
     doc: true,
   },

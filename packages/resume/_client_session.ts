@@ -45,7 +45,7 @@ export class ClientSession {
     this.#dial = dial;
     this.#options = options;
     this.#settings = streamSettings(options);
-    this.#core = new StreamCore(this.#settings);
+    this.#core = new StreamCore({ ...this.#settings, closeIsHeard: true });
     this.#delay = backoff({ firstMs: 50, maxMs: options.redialMaxMs ?? 5_000 });
     const { signal } = options;
     if (signal !== undefined) {

@@ -1,4 +1,5 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
+import { type Alarm, alarms } from "./_alarms.ts";
 import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
 import type { Notice } from "./_notice.ts";
 import { type Attachment, Pipe, type PipeHooks } from "./_pipe.ts";
@@ -14,6 +15,7 @@ import type {
 } from "./resumable_conn.ts";
 
 const SLOW_AFTER_MS = 1_000;
+const LAST_CALL_MS = 1_000;
 const RESET_REASONS: Readonly<Record<number, string>> = {
   [RESET.protocol]: "the peer found a fault in the protocol",
   [RESET.shutdown]: "the peer ended it",
@@ -67,6 +69,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #blockedSince: number | undefined;
   #toldSlow: number | undefined;
   readonly #failsWhenDetached: boolean;
+  #lastCall: Alarm | undefined;
   #wakeWriters: (() => void) | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
@@ -222,8 +225,21 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#reads.reject(interrupted);
     this.#writes.reject(interrupted);
     if (this.#over) return;
-    if (this.core.done) this.#end("closed", undefined);
-    else this.#pipe.kick();
+    this.#pipe.kick();
+    if (this.#state.name === "detached") this.#endSoon();
+  }
+
+  // Nothing can be lost any more: only so long is a transport waited for, to
+  // tell the peer.
+  #endSoon(): void {
+    if (!this.core.delivered) return;
+    if (this.core.done) return this.#end("closed", undefined);
+    this.#lastCall = {
+      at: Infinity,
+      slot: -1,
+      ring: () => this.#end("closed", undefined),
+    };
+    alarms.set(this.#lastCall, performance.now() + LAST_CALL_MS);
   }
 
   abort(): void {
@@ -327,6 +343,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     } catch (error) {
       return this.#failed(error, undefined);
     }
+    if (this.#lastCall !== undefined) alarms.clear(this.#lastCall);
     this.#local = transport.localAddr;
     this.#remote = transport.remoteAddr;
     this.#state = { name: "attached", epoch };
@@ -389,6 +406,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       pendingBytes: this.core.written - this.core.acked,
     });
     this.#owner.detached();
+    if (!this.#over) this.#endSoon();
   }
 
   #failed(error: unknown, reset: number | undefined): void {
@@ -467,6 +485,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   #release(reason: string): void {
+    if (this.#lastCall !== undefined) alarms.clear(this.#lastCall);
     this.core.leaveBudget();
     if (this.#wakeWriters !== undefined) {
       this.core.forgetRoom(this.#wakeWriters);

@@ -11,6 +11,12 @@ export interface CoreOptions {
   readonly heartbeatMs: number;
   /** The memory that it shares with other streams, if it does. */
   readonly budget?: Budget | undefined;
+  /**
+   * Whether an end that closed waits to hear that its CLOSE arrived. A client
+   * does: a server that never hears of it keeps the session for nothing, while
+   * a client that comes back too late is told that the session has ended.
+   */
+  readonly closeIsHeard?: boolean | undefined;
   /** Proves that tests notice a loss: a new transport replays nothing. */
   readonly skipReplay?: boolean | undefined;
 }

@@ -24,7 +24,10 @@ const ACK_BYTES_MAX = 256 * 1024;
 // Three silent heartbeats: one may be lost to a retransmission.
 const DEAD_AFTER_HEARTBEATS = 3;
 const DEAD_AFTER_ROUND_TRIPS = 4;
-const CONTROL_BYTES = 6 * (HEADER_BYTES + 8);
+// The ids of the pings of this end: nobody else reads them.
+const LIVENESS_PING = 0;
+const CLOSE_PING = 1;
+const CONTROL_BYTES = 7 * (HEADER_BYTES + 8);
 
 export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
@@ -63,6 +66,7 @@ export class StreamCore implements FrameHandler {
   #expectedAt = Infinity;
   #closed = false;
   #closeSent = false;
+  #closeHeard = false;
   #reset: number | undefined;
   #noticeOut: Notice | undefined;
   #noticeIn: Notice | undefined;
@@ -144,13 +148,24 @@ export class StreamCore implements FrameHandler {
   }
 
   /**
-   * Whether this end needs the network no more: it closed and the peer has all
-   * or wants nothing; or the peer closed and said all it had to say.
+   * Whether this end needs the network no more: it closed, the peer has all or
+   * wants nothing, and what there is to say to it was said; or the peer closed
+   * and said all it had to say.
    */
   get done(): boolean {
-    if (this.#closed) return this.#finAcked || this.#peerClosed;
+    if (this.#closed) return this.delivered && this.#told;
     return this.#peerClosed && this.#finReceived &&
       this.#ackSent === this.receivedMark;
+  }
+
+  /** Whether it closed, and nothing that was written can be lost any more. */
+  get delivered(): boolean {
+    return this.#closed && (this.#finAcked || this.#peerClosed);
+  }
+
+  get #told(): boolean {
+    if (this.#options.closeIsHeard) return this.#closeHeard;
+    return this.#closeSent || !this.#attached;
   }
 
   /** Takes as much as there is room for. */
@@ -311,6 +326,10 @@ export class StreamCore implements FrameHandler {
         this.#pong = offset;
         return;
       case FRAME.pong:
+        if (offset === CLOSE_PING) {
+          this.#closeHeard = this.#closeSent;
+          return;
+        }
         // Smoothed as TCP does it (RFC 6298), from the one ping under way.
         this.#rttMs += (this.#now - this.#pingedAt - this.#rttMs) /
           (this.#rttMs === 0 ? 1 : 8);
@@ -403,7 +422,7 @@ export class StreamCore implements FrameHandler {
       this.#pong = undefined;
     }
     if (this.#pingDue(now)) {
-      put(FRAME.ping, 0);
+      put(FRAME.ping, LIVENESS_PING);
       this.#pinged = true;
       this.#pingedAt = now;
     }
@@ -413,6 +432,8 @@ export class StreamCore implements FrameHandler {
     }
     if (close) {
       put(FRAME.close, this.#received);
+      // Its answer says that the CLOSE before it arrived.
+      if (this.#options.closeIsHeard) put(FRAME.ping, CLOSE_PING);
       this.#closeSent = true;
     }
     return out.subarray(0, n);

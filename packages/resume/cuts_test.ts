@@ -12,7 +12,7 @@ import {
 } from "./mod.ts";
 import { withoutReplay } from "./testing.ts";
 import { type Cut, CutRelay } from "./testdata/cut_relay.ts";
-import { type Leg, tcp, tls, unix } from "./testdata/legs.ts";
+import { type Leg, tcp, tls, unix, webSocket } from "./testdata/legs.ts";
 import { Random, seeded } from "./testdata/random.ts";
 import { PIECE_MAX, Table } from "./testdata/table.ts";
 
@@ -200,7 +200,10 @@ async function run(
       Promise.all([client.closed, server.conn.closed]),
       STALL_MS,
     );
-    assertEquals(client.state, { name: "closed" });
+    assertEquals([client.state.name, server.conn.state.name], [
+      "closed",
+      "closed",
+    ]);
   } finally {
     stop.abort();
     await server.close();
@@ -210,7 +213,7 @@ async function run(
   return { cuts: relay.cuts, moves: server.moves };
 }
 
-for (const leg of [tcp, tls, unix]) {
+for (const leg of [tcp, tls, unix, webSocket]) {
   Deno.test(`nothing is lost, doubled or reordered through cuts over ${leg.name} (I1, I2, I4, I14)`, () =>
     seeded("packages/resume/cuts_test.ts", async (seed) => {
       let cuts = 0;
@@ -233,7 +236,9 @@ Deno.test("the same cuts without replay are noticed: the check means something",
       await run(tcp, seed + i, options).catch((error) => {
         // What was lost is a gap, or two ends that wait for each other.
         const gap = error instanceof ResumeError &&
-          ["resume/protocol", "resume/reset"].includes(error.code);
+          ["resume/gone", "resume/protocol", "resume/reset"].includes(
+            error.code,
+          );
         const stall = (error as Error).name === "TimeoutError";
         if (!gap && !stall) throw error;
         noticed++;

@@ -26,7 +26,8 @@ async function serveLive(limits: ServerLimits, handshakeTimeoutMs: number) {
   const tapes: Tape[] = [];
   const transports: Deno.Conn[] = [];
   const stop = new AbortController();
-  const dial = () => tcp.dial(place) as Promise<Deno.Conn>;
+  const dial = () =>
+    tcp.dial(place, new AbortController().signal) as Promise<Deno.Conn>;
   const client = await connectResumable(async () => {
     const transport = await dial();
     transports.push(transport);

@@ -35,12 +35,12 @@ class Schedule {
   #lazy = 0;
   readonly #steps: ((s: Schedule) => void)[] = [];
 
-  constructor(seed: number) {
+  constructor(seed: number, broken: Partial<CoreOptions>) {
     const random = this.#random = new Random(seed);
     const sizes = SIZES[random.below(SIZES.length)]!;
     this.#ends = [endOptions(random, sizes), endOptions(random, sizes)];
     this.pair = new world.Pair({
-      ends: this.#ends,
+      ends: [{ ...this.#ends[0], ...broken }, { ...this.#ends[1], ...broken }],
       // Seldom shorter than a night, so that most sleepers come back.
       ttlMs: random.once(8) ? 60_000 : 24 * HOUR_MS,
       socketBytes: random.once(3) ? random.between(1, 200) : 100_000,
@@ -156,9 +156,12 @@ const STEPS: readonly (readonly [number, (s: Schedule) => void])[] = [
   [1, (s) => void (s.pair.offline = !s.pair.offline)],
 ];
 
-/** Lives one life; throws when something does not hold. */
-export function live(seed: number): Life {
-  const schedule = new Schedule(seed);
+/** Lives one life, with cores that may be broken; throws what does not hold. */
+export function live(
+  seed: number,
+  broken: Partial<CoreOptions> = {},
+): Life {
+  const schedule = new Schedule(seed, broken);
   schedule.run();
   const { pair } = schedule;
   const [a, b] = pair.ends;

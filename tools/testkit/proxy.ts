@@ -36,10 +36,17 @@ export class CutProxy implements AsyncDisposable {
   cuts = 0;
   /** How many payload bytes went through, both directions together. */
   bytes = 0;
+  /** How many bytes from clients are held back now: those a cut would destroy. */
+  heldUp = 0;
 
   private constructor(options: CutProxyOptions) {
     this.#options = options;
-    this.#server = net.createServer((client) => this.#carry(client));
+    // Each direction ends by itself, after what was held back: otherwise the end
+    // of one would close both at once, and cut off the last bytes of the other.
+    this.#server = net.createServer(
+      { allowHalfOpen: true },
+      (client) => this.#carry(client),
+    );
   }
 
   /** Listens on 127.0.0.1. */
@@ -74,6 +81,7 @@ export class CutProxy implements AsyncDisposable {
     const server = net.connect({
       host: hostname,
       port,
+      allowHalfOpen: true,
       ...(from === undefined ? {} : { localAddress: from }),
     });
     const pair: Pair = { client, server };
@@ -81,20 +89,26 @@ export class CutProxy implements AsyncDisposable {
     this.connections++;
     client.setNoDelay(true);
     server.setNoDelay(true);
-    this.#pipe(client, server);
-    this.#pipe(server, client);
+    this.#pipe(client, server, (bytes) => this.heldUp += bytes);
+    this.#pipe(server, client, () => {});
     for (const socket of [client, server]) {
       // Errors show as "close"; nobody else must hear of them.
       socket.on("error", () => {});
-      socket.on("close", () => this.#closed(pair));
+      socket.on("close", (hadError) => this.#closed(pair, hadError));
     }
   }
 
-  #pipe(from: net.Socket, to: net.Socket): void {
+  #pipe(
+    from: net.Socket,
+    to: net.Socket,
+    held: (bytes: number) => void,
+  ): void {
     const { delayMs = 0 } = this.#options;
     from.on("data", (data) => {
       this.bytes += data.length;
+      held(data.length);
       const pass = (): void => {
+        held(-data.length);
         if (to.destroyed) return;
         if (to.write(data)) return;
         from.pause();
@@ -114,7 +128,11 @@ export class CutProxy implements AsyncDisposable {
     this.#timers.add(timer);
   }
 
-  #closed(pair: Pair): void {
+  // Without an error both of its directions have ended, and the other end hears
+  // of it after what is held back.
+  #closed(pair: Pair, hadError: boolean): void {
+    const both = pair.client.destroyed && pair.server.destroyed;
+    if (!hadError && !both) return;
     if (!this.#pairs.delete(pair)) return;
     pair.client.destroy();
     pair.server.destroy();
@@ -148,6 +166,7 @@ export class CutProxy implements AsyncDisposable {
     this.cut();
     for (const socket of this.#silent) socket.destroy();
     for (const timer of this.#timers) clearTimeout(timer);
+    this.heldUp = 0;
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
   }
 }

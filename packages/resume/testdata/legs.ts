@@ -1,5 +1,6 @@
 /** The kinds of transport that streams are tested over, all of them real. */
 import type { Transport, TransportSource } from "../mod.ts";
+import { dialWebSocket, webSocketTransports } from "../websocket.ts";
 import {
   CA_CERTIFICATE,
   CERTIFICATE,
@@ -20,7 +21,7 @@ export interface Leg {
     readonly place: Place;
   };
   /** Connects to it, or to a relay in front of it. */
-  dial(place: Place, signal?: AbortSignal): Promise<Transport>;
+  dial(place: Place, signal: AbortSignal): Promise<Transport>;
 }
 
 const HOST = "127.0.0.1";
@@ -41,7 +42,7 @@ export const tcp: Leg = {
     Deno.connect({
       hostname: HOST,
       port: portOf(place),
-      ...(signal === undefined ? {} : { signal }),
+      signal,
     }),
 };
 
@@ -82,4 +83,31 @@ export const unix: Leg = {
     if ("port" in place) throw new TypeError("Cannot dial a port as a path");
     return Deno.connect({ transport: "unix", path: place.path });
   },
+};
+
+export const webSocket: Leg = {
+  name: "WebSocket",
+  handshakeBytes: 900,
+  listen() {
+    const transports = webSocketTransports();
+    const http = Deno.serve(
+      { hostname: HOST, port: 0, onListen() {} },
+      transports.handle,
+    );
+    const source: TransportSource = {
+      accept: () => transports.accept(),
+      close() {
+        transports.close();
+        // Not awaited: it waits for sockets that a relay left hanging.
+        void http.shutdown();
+      },
+    };
+    return { source, place: { port: http.addr.port } };
+  },
+  dial: (place, signal) =>
+    dialWebSocket(`ws://${HOST}:${portOf(place)}/`, { openTimeoutMs: 200 })({
+      attempt: 0,
+      movedTo: undefined,
+      signal,
+    }),
 };

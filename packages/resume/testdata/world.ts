@@ -200,6 +200,7 @@ export interface PairOptions {
 
 const HANDSHAKE_MS = 5_000;
 const LINGER_MS = 1_000;
+const LAST_CALL_MS = 1_000;
 const BACKOFF_MS = 50;
 const BACKOFF_MAX_MS = 5_000;
 
@@ -227,7 +228,13 @@ export class Pair {
   constructor(options: PairOptions) {
     this.options = options;
     const [first, second] = options.ends;
-    const [a, b] = this.ends = [new End(0, first), new End(1, second)];
+    const [a, b] = this.ends = [
+      new End(0, {
+        ...first,
+        closeIsHeard: true,
+      }),
+      new End(1, second),
+    ];
     const link = this.#newLink();
     const told = [a.core.position, b.core.position] as const;
     this.#attach(b, link, told[0], told[1]);
@@ -249,7 +256,7 @@ export class Pair {
   }
 
   #attach(end: End, link: Link, peer: Position, told: Position): void {
-    for (const name of ["expiry", "dial"]) end.timers.delete(name);
+    for (const name of ["expiry", "dial", "last call"]) end.timers.delete(name);
     end.core.attach(peer, told, this.#now(end));
     end.link = link;
     end.lingering = false;
@@ -313,7 +320,8 @@ export class Pair {
 
   // At least a millisecond ahead, as with `setTimeout`.
   #arm(end: End): void {
-    const at = Math.max(this.#now(end) + 1, end.core.wakeAt());
+    const now = this.#now(end);
+    const at = Math.max(now + 1, end.core.wakeAt(now));
     const run = () => this.#wake(end);
     if (at < (end.timers.get("pipe")?.at ?? Infinity)) {
       end.timers.set("pipe", { at, run });
@@ -349,9 +357,17 @@ export class Pair {
     if (end.link === undefined) return;
     if (end.core.done && !hint) return this.#end(end, "closed");
     this.#detach(end);
-    if (side === 1) return;
+    this.#lastCall(end);
+    if (side === 1 || end.over !== undefined) return;
     this.#failures = 0;
     if (this.#attempt === undefined) this.#dialAfter(0);
+  }
+
+  // Nothing can be lost any more: only so long is a transport waited for.
+  #lastCall(end: End): void {
+    if (!end.core.delivered) return;
+    if (end.core.done) return this.#end(end, "closed");
+    this.#after(end, "last call", LAST_CALL_MS, () => this.#end(end, "closed"));
   }
 
   #dialAfter(ms: number): void {
@@ -557,8 +573,8 @@ export class Pair {
     if (end.closed) return;
     end.close();
     if (end.over !== undefined) return;
-    if (end.core.done) this.#end(end, "closed");
-    else this.kick(end);
+    this.kick(end);
+    if (end.link === undefined && end.over === undefined) this.#lastCall(end);
   }
 
   /** Moves an end to another process, whose clock says something else. */
