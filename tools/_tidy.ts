@@ -196,6 +196,7 @@ export const PURE_FILES: readonly string[] = [
   "*_evaluate*.ts",
   "*_frame.ts",
   "*_inbox.ts",
+  "*_liveness.ts",
   "*_linux_ip.ts",
   "*_listen_fds.ts",
   "*_lru.ts",

@@ -5,6 +5,7 @@
  */
 import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
+import { Liveness } from "./_liveness.ts";
 import { type Notice, noticeFrame, readNotice } from "./_notice.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
 import { SendBuffer } from "./_send_buffer.ts";
@@ -21,9 +22,6 @@ import {
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
 const ACK_BYTES_MAX = 256 * 1024;
-// Three silent heartbeats: one may be lost to a retransmission.
-const DEAD_AFTER_HEARTBEATS = 3;
-const DEAD_AFTER_ROUND_TRIPS = 4;
 // The ids of the pings of this end: nobody else reads them.
 const LIVENESS_PING = 0;
 const CLOSE_PING = 1;
@@ -58,12 +56,8 @@ export class StreamCore implements FrameHandler {
   #ackNow = false;
 
   // Liveness and control.
-  #heardAt = 0;
-  #pinged = false;
-  #pingedAt = 0;
-  #rttMs = 0;
+  readonly #liveness: Liveness;
   #pong: number | undefined;
-  #expectedAt = Infinity;
   #closed = false;
   #closeSent = false;
   #closeHeard = false;
@@ -79,6 +73,7 @@ export class StreamCore implements FrameHandler {
       Math.min(ACK_BYTES_MAX, Math.floor(options.window / 4)),
     );
     this.#inbox = new ReceiveBuffer(options.budget);
+    this.#liveness = new Liveness(options.heartbeatMs);
     this.#send = new SendBuffer(options.sendMax, state?.acked, options.budget);
     this.#sentMax = state?.sentMax ?? 0;
     this.#received = state?.received ?? 0;
@@ -250,10 +245,8 @@ export class StreamCore implements FrameHandler {
     // What came over the old transport after the peer was told: it must hear of
     // it, or it would wait for ever for room.
     this.#ackNow = this.receivedMark > told.received;
-    this.#heardAt = now;
-    this.#pinged = false;
+    this.#liveness.attach(now);
     this.#pong = undefined;
-    this.#expectedAt = Infinity;
   }
 
   /** The transport is gone; what it had not delivered stays. */
@@ -264,7 +257,7 @@ export class StreamCore implements FrameHandler {
 
   /** Whether nothing has come for a heartbeat. */
   quiet(now: number): boolean {
-    return now - this.#heardAt >= this.#options.heartbeatMs;
+    return this.#liveness.quiet(now);
   }
 
   /** Gives back memory that holds nothing; for a stream that went quiet. */
@@ -280,8 +273,7 @@ export class StreamCore implements FrameHandler {
    */
   receive(chunk: Chunk, length: number, now: number): void {
     this.#now = now;
-    this.#heardAt = now;
-    this.#pinged = false;
+    this.#liveness.heard(now);
     this.#parser.parse(chunk.bytes.subarray(0, length), this);
     this.#inbox.settle(chunk);
   }
@@ -330,10 +322,7 @@ export class StreamCore implements FrameHandler {
           this.#closeHeard = this.#closeSent;
           return;
         }
-        // Smoothed as TCP does it (RFC 6298), from the one ping under way.
-        this.#rttMs += (this.#now - this.#pingedAt - this.#rttMs) /
-          (this.#rttMs === 0 ? 1 : 8);
-        return;
+        return this.#liveness.answered(this.#now);
       case FRAME.close:
         this.#peerClosed = true;
         return;
@@ -398,7 +387,8 @@ export class StreamCore implements FrameHandler {
     // At once: two ends that closed with more to say would wait for each other.
     const close = this.#closed && !this.#closeSent;
     if (
-      !ack && !fin && !close && this.#pong === undefined && !this.#pingDue(now)
+      !ack && !fin && !close && this.#pong === undefined &&
+      !this.#liveness.pingDue(now)
     ) {
       return undefined;
     }
@@ -421,10 +411,9 @@ export class StreamCore implements FrameHandler {
       put(FRAME.pong, this.#pong);
       this.#pong = undefined;
     }
-    if (this.#pingDue(now)) {
+    if (this.#liveness.pingDue(now)) {
       put(FRAME.ping, LIVENESS_PING);
-      this.#pinged = true;
-      this.#pingedAt = now;
+      this.#liveness.pinged(now);
     }
     if (fin) {
       put(FRAME.fin, this.#send.end);
@@ -446,38 +435,14 @@ export class StreamCore implements FrameHandler {
     return grown >= Math.max(1, this.#options.window >>> 1) && !this.#closed;
   }
 
-  #pingDue(now: number): boolean {
-    return !this.#pinged && now - this.#heardAt >= this.#options.heartbeatMs;
-  }
-
-  /**
-   * Whether the path is dead: three heartbeats without a byte, or more on a
-   * path whose round trips are long. A call that comes much later than it was
-   * asked for finds a process that slept; then the peer gets another chance.
-   */
+  /** Whether the path is dead; see {@linkcode Liveness}. */
   dead(now: number): boolean {
-    const { heartbeatMs } = this.#options;
-    if (now - this.#expectedAt > heartbeatMs) this.#heardAt = now - heartbeatMs;
-    return now - this.#heardAt >= this.#deadAfterMs();
-  }
-
-  #deadAfterMs(): number {
-    const { heartbeatMs } = this.#options;
-    return Math.max(
-      heartbeatMs * DEAD_AFTER_HEARTBEATS,
-      heartbeatMs + this.#rttMs * DEAD_AFTER_ROUND_TRIPS,
-    );
+    return this.#liveness.dead(now);
   }
 
   /** When to ask for `output` and `dead` again, if nothing happens before. */
-  wakeAt(now: number = this.#heardAt): number {
-    // A ping that is due and cannot go out, for a write that does not end, is
-    // as good as one that nobody answers.
-    const silence = this.#pinged || this.#pingDue(now)
-      ? this.#deadAfterMs()
-      : this.#options.heartbeatMs;
-    this.#expectedAt = this.#heardAt + silence;
-    return Math.min(this.#expectedAt, this.#ackAt ?? Infinity);
+  wakeAt(now: number = this.#liveness.heardAt): number {
+    return Math.min(this.#liveness.wakeAt(now), this.#ackAt ?? Infinity);
   }
 
   /** A copy of the whole state, for another process to go on with. */

@@ -151,6 +151,29 @@ Deno.test("a process that slept gives its peer another chance", () => {
   assertEquals(core.dead(64_000), true);
 });
 
+Deno.test("an answer that a sleep delayed says nothing of round trips (I25)", () => {
+  const core = attached(0);
+  assertEquals(said(core, 2_000), [[FRAME.ping, 0]]);
+  core.wakeAt();
+  const morning = 8 * 3_600_000;
+  assertEquals(core.dead(morning), false);
+  feed(core, frame(FRAME.pong, 0), morning);
+  assertEquals(said(core, morning + 2_000), [[FRAME.ping, 0]]);
+  assertEquals(core.wakeAt(), morning + 6_000);
+  assertEquals(core.dead(morning + 6_000), true);
+});
+
+Deno.test("a path with long round trips gets more time, a sample at a time", () => {
+  const core = attached(0);
+  said(core, 2_000);
+  feed(core, frame(FRAME.pong, 0), 5_000);
+  said(core, 7_000);
+  core.wakeAt();
+  // A heartbeat and four round trips of three seconds.
+  assertEquals(core.dead(5_000 + 13_999), false);
+  assertEquals(core.dead(5_000 + 14_000), true);
+});
+
 Deno.test("a new transport begins with a fresh clock: an old PONG says nothing (I25)", () => {
   const core = attached(0);
   said(core, 2_000);
