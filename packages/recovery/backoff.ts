@@ -1,3 +1,17 @@
+/**
+ * How long to wait before trying again, and nothing else: for pages and small
+ * programs, which need not load the rest of the package for it.
+ *
+ * ```ts
+ * import { backoff } from "@holdfast/recovery/backoff";
+ * import { assert } from "@std/assert";
+ *
+ * const waitMs = backoff({ firstMs: 50, maxMs: 5_000 });
+ * for (const attempt of [0, 1, 2]) assert(waitMs(attempt) <= 50 * 2 ** attempt);
+ * ```
+ *
+ * @module
+ */
 import { checkNumber } from "./_options.ts";
 
 /** Options for {@linkcode backoff}. */

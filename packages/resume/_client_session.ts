@@ -1,4 +1,4 @@
-import { backoff } from "@holdfast/recovery";
+import { backoff } from "@holdfast/recovery/backoff";
 import { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
 import {

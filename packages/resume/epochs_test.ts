@@ -1,4 +1,4 @@
-import { assert, assertEquals } from "@std/assert";
+import { assert } from "@std/assert";
 import { acceptResumable, connectResumable } from "./mod.ts";
 import { readPattern, writePattern } from "./testdata/pair.ts";
 

@@ -21,7 +21,7 @@ async function answerTo(
 
 Deno.test("ends of different versions agree on one that both speak, or part at once (I22)", async () => {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  await using server = acceptResumable(listener);
+  await using _server = acceptResumable(listener);
   const dial = () =>
     Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
   const tape: Tape = { said: [], heard: [] };
