@@ -1,5 +1,6 @@
 /** What a stream core is given, and what it leaves to another process. */
 import type { Budget } from "./_budget.ts";
+import type { StreamCut } from "./store.ts";
 
 /** What a core needs to know; all sizes in bytes, all times in milliseconds. */
 export interface CoreOptions {
@@ -17,6 +18,11 @@ export interface CoreOptions {
    * a client that comes back too late is told that the session has ended.
    */
   readonly closeIsHeard?: boolean | undefined;
+  /**
+   * Whether a store keeps the stream: then nothing is sent or acknowledged that
+   * it does not have (the output-commit rule of Strom and Yemini, 1985).
+   */
+  readonly durable?: boolean | undefined;
   /** Proves that tests notice a loss: a new transport replays nothing. */
   readonly skipReplay?: boolean | undefined;
 }
@@ -28,6 +34,15 @@ export interface Position {
   /** The offset up to which it may be sent to. */
   readonly limit: number;
 }
+
+/** Where a stream begins. */
+export const FIRST_CUT: StreamCut = {
+  written: 0,
+  consumed: 0,
+  finQueued: false,
+  finRead: false,
+  peerClosed: false,
+};
 
 /** All that another process needs to go on with a stream. */
 export interface CoreState {

@@ -5,6 +5,7 @@ import {
   HEADER_BYTES,
   NOTICE,
   putHeader,
+  RESET,
 } from "./_wire.ts";
 
 /** What an end tells ahead of time. */
@@ -54,4 +55,16 @@ export function resetFrame(code: number): Uint8Array<ArrayBuffer> {
   putHeader(out, 0, FRAME.reset, 1, 0);
   out[HEADER_BYTES] = code;
   return out;
+}
+
+const RESET_REASONS: Readonly<Record<number, string>> = {
+  [RESET.protocol]: "the peer found a fault in the protocol",
+  [RESET.shutdown]: "the peer ended it",
+  [RESET.internal]: "the peer failed",
+  [RESET.denied]: "the server does not allow it",
+};
+
+/** Why a peer reset the session, in words. */
+export function resetReason(code: number): string {
+  return RESET_REASONS[code] ?? `code ${code}`;
 }

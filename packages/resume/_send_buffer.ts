@@ -4,6 +4,8 @@
  * small writes grow the last unsent frame instead of each paying for one.
  */
 import type { Budget } from "./_budget.ts";
+import { frameAt, type Outgoing, reframe, type Segment } from "./_segment.ts";
+import type { WrittenFrames } from "./store.ts";
 import {
   FRAME,
   FRAME_PAYLOAD_MAX,
@@ -19,28 +21,6 @@ const SEGMENT_BYTES_MIN = 4 * 1024;
 const SEGMENT_BYTES_MAX = 1024 * 1024;
 const SPARES_MAX = 2;
 
-interface Frame {
-  /** Stream offset of the first payload byte. */
-  readonly offset: number;
-  length: number;
-  /** Where the header stands in its segment. */
-  readonly at: number;
-}
-
-interface Segment {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  used: number;
-  readonly frames: Frame[];
-  /** Frames before it are acknowledged. */
-  first: number;
-}
-
-/** What to put on the wire next, and the stream offset once it is there. */
-export interface Outgoing {
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly end: number;
-}
-
 /** See the module's comment. */
 export class SendBuffer {
   readonly #capacity: number;
@@ -52,13 +32,19 @@ export class SendBuffer {
   #acked: number;
   #sent: number;
   #end: number;
+  // A store has, or is being given, all before it.
+  #sealed: number;
   #current = 0;
 
   /** Starts at a stream offset: 0 for a new stream. */
   constructor(capacity: number, offset = 0, budget?: Budget) {
     this.#capacity = capacity;
     this.#budget = budget;
-    this.#acked = this.#sent = this.#end = offset;
+    this.#acked =
+      this.#sent =
+      this.#end =
+      this.#sealed =
+        offset;
   }
 
   /** All before it was received by the peer. */
@@ -106,10 +92,12 @@ export class SendBuffer {
     const space = segment === undefined
       ? 0
       : segment.bytes.length - segment.used;
-    // Only a frame of which nothing is on the wire may still change its length.
+    // Only a frame of which nothing is on the wire, or in a store, may still
+    // change its length.
     if (
       segment !== undefined && last !== undefined && space > 0 &&
-      last.offset >= this.#sent && last.length < FRAME_PAYLOAD_MAX
+      last.offset >= this.#sent && last.offset >= this.#sealed &&
+      last.length < FRAME_PAYLOAD_MAX
     ) {
       const n = Math.min(to - from, space, FRAME_PAYLOAD_MAX - last.length);
       segment.bytes.set(bytes.subarray(from, from + n), segment.used);
@@ -152,6 +140,35 @@ export class SendBuffer {
     }
     this.#segments.push(segment);
     return segment;
+  }
+
+  /** From here on new bytes begin a frame of their own. */
+  seal(): void {
+    this.#sealed = this.#end;
+  }
+
+  /**
+   * The frames from one offset to another, where frames end: those of one
+   * segment lie together. They do not change while they wait for a store, as
+   * nothing can be acknowledged that was not sent.
+   */
+  frames(from: number, to: number): WrittenFrames[] {
+    const out: WrittenFrames[] = [];
+    for (const segment of this.#segments) {
+      const first = segment.frames.findIndex((f) => f.offset >= from);
+      const last = segment.frames.findLastIndex((f) => f.offset < to);
+      if (first < 0 || last < first) continue;
+      const [start, stop] = [segment.frames[first]!, segment.frames[last]!];
+      out.push({
+        from: start.offset,
+        to: stop.offset + stop.length,
+        frames: segment.bytes.subarray(
+          start.at,
+          stop.at + HEADER_BYTES + stop.length,
+        ),
+      });
+    }
+    return out;
   }
 
   /**
@@ -267,29 +284,4 @@ export class SendBuffer {
     }
     return out;
   }
-}
-
-function frameAt(segment: Segment, offset: number): number {
-  let low = segment.first;
-  let high = segment.frames.length - 1;
-  while (low < high) {
-    const middle = (low + high + 1) >>> 1;
-    if (segment.frames[middle]!.offset <= offset) low = middle;
-    else high = middle - 1;
-  }
-  return low;
-}
-
-function reframe(
-  segment: Segment,
-  frame: Frame,
-  from: number,
-  stop: number,
-): Outgoing {
-  const end = Math.min(stop, frame.offset + frame.length);
-  const bytes = new Uint8Array(HEADER_BYTES + end - from);
-  putHeader(bytes, 0, FRAME.data, end - from, from);
-  const at = frame.at + HEADER_BYTES - frame.offset;
-  bytes.set(segment.bytes.subarray(at + from, at + end), HEADER_BYTES);
-  return { bytes, end };
 }

@@ -4,20 +4,15 @@
  * asked for. Everything that decides whether a byte is lost or doubled is here.
  */
 import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
+import { ControlFrames } from "./_control_frames.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
 import { Liveness } from "./_liveness.ts";
 import { type Notice, noticeFrame, readNotice } from "./_notice.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
+import { SafePoint } from "./_safe_point.ts";
 import { SendBuffer } from "./_send_buffer.ts";
-import {
-  FRAME,
-  getU64,
-  HEADER_BYTES,
-  ProtocolViolation,
-  putHeader,
-  putU64,
-  RESET,
-} from "./_wire.ts";
+import type { StreamCut, WrittenFrames } from "./store.ts";
+import { FRAME, getU64, ProtocolViolation, RESET } from "./_wire.ts";
 
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
@@ -25,7 +20,6 @@ const ACK_BYTES_MAX = 256 * 1024;
 // The ids of the pings of this end: nobody else reads them.
 const LIVENESS_PING = 0;
 const CLOSE_PING = 1;
-const CONTROL_BYTES = 7 * (HEADER_BYTES + 8);
 
 export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
@@ -46,6 +40,9 @@ export class StreamCore implements FrameHandler {
   #finAcked = false;
   #peerClosed = false;
   #replayTo = 0;
+
+  // What a store has, if one keeps the stream.
+  #safe: SafePoint | undefined;
 
   // Receiving.
   #received: number;
@@ -77,12 +74,15 @@ export class StreamCore implements FrameHandler {
     this.#send = new SendBuffer(options.sendMax, state?.acked, options.budget);
     this.#sentMax = state?.sentMax ?? 0;
     this.#received = state?.received ?? 0;
+    if (options.durable) this.#safe = new SafePoint();
     if (state === undefined) return;
     this.#send.restore(state.unacked);
     this.#inbox.restore(state.unread);
     this.#finQueued = state.finQueued;
     this.#finReceived = state.finReceived;
     this.#peerClosed = state.peerClosed;
+    // All that a store gave back it has.
+    if (options.durable) this.#safe = new SafePoint(this.cut());
   }
 
   /** Whether a transport carries the stream now. */
@@ -105,8 +105,13 @@ export class StreamCore implements FrameHandler {
   get consumed(): number {
     return this.#received - this.#inbox.size;
   }
-  /** What a resuming side tells: arrived bytes, and one more for the end. */
+  /**
+   * What a resuming side tells: arrived bytes, and one more for the end. Of a
+   * durable stream only what the program has read, and a store knows of: the
+   * peer keeps the rest, so that no store needs to.
+   */
   get receivedMark(): number {
+    if (this.#safe !== undefined) return this.#safe.mark;
     return this.#received + (this.#finReceived ? 1 : 0);
   }
   /** What to tell a peer in a handshake. */
@@ -150,7 +155,39 @@ export class StreamCore implements FrameHandler {
   get done(): boolean {
     if (this.#closed) return this.delivered && this.#told;
     return this.#peerClosed && this.#finReceived &&
-      this.#ackSent === this.receivedMark;
+      this.#ackSent === this.#received + 1;
+  }
+
+  /** Whether a store lacks something of a durable stream. */
+  get unsafe(): boolean {
+    return this.#safe?.lacks(this.#stand) ?? false;
+  }
+
+  get #stand(): StreamCut {
+    return {
+      written: this.#send.end,
+      consumed: this.consumed,
+      finQueued: this.#finQueued,
+      finRead: this.#finReceived && (this.#inbox.size === 0 || this.#closed),
+      peerClosed: this.#peerClosed,
+    };
+  }
+
+  /** Where the stream stands now, for a store; what is written later is apart. */
+  cut(): StreamCut {
+    this.#send.seal();
+    return this.#stand;
+  }
+
+  /** What was written between what a store has and a cut. */
+  unsafeFrames({ written }: StreamCut): WrittenFrames[] {
+    return this.#send.frames(this.#safe?.written ?? 0, written);
+  }
+
+  /** A store has all up to this cut: it may be sent and acknowledged. */
+  safe(cut: StreamCut): void {
+    // What it made safe waited long enough.
+    if (this.#safe?.advance(cut)) this.#ackNow = true;
   }
 
   /** Whether it closed, and nothing that was written can be lost any more. */
@@ -288,7 +325,7 @@ export class StreamCore implements FrameHandler {
     const fresh = offset + bytes.length - this.#received;
     if (fresh <= 0) {
       // It does not know that this has arrived: it shall.
-      this.#ackAt ??= this.#now + ACK_DELAY_MS;
+      if (this.#safe === undefined) this.#ackAt ??= this.#now + ACK_DELAY_MS;
       return;
     }
     if (this.#finReceived) throw new ProtocolViolation("data after the end");
@@ -301,6 +338,7 @@ export class StreamCore implements FrameHandler {
     }
     this.#inbox.add(bytes.subarray(bytes.length - fresh));
     this.#received += fresh;
+    if (this.#safe !== undefined) return;
     if (this.#received - this.#ackSent >= this.#ackBytes) this.#ackNow = true;
     else this.#ackAt ??= this.#now + ACK_DELAY_MS;
   }
@@ -343,7 +381,7 @@ export class StreamCore implements FrameHandler {
       );
     }
     this.#finReceived = true;
-    this.#ackNow = true;
+    if (this.#safe === undefined) this.#ackNow = true;
   }
 
   // `mark` counts the end of the stream as one more byte.
@@ -374,7 +412,8 @@ export class StreamCore implements FrameHandler {
     }
     const control = this.#control(now);
     if (control !== undefined) return control;
-    const data = this.#send.take(this.#peerLimit);
+    const safe = this.#safe?.written ?? Infinity;
+    const data = this.#send.take(Math.min(this.#peerLimit, safe));
     if (data === undefined) return undefined;
     this.#sentMax = Math.max(this.#sentMax, data.end);
     return data.bytes;
@@ -383,7 +422,8 @@ export class StreamCore implements FrameHandler {
   #control(now: number): Uint8Array<ArrayBuffer> | undefined {
     const ack = this.#ackDue(now);
     const fin = this.#finQueued && !this.#finSent &&
-      this.#send.sent === this.#send.end;
+      this.#send.sent === this.#send.end &&
+      (this.#safe === undefined || this.#safe.finQueued);
     // At once: two ends that closed with more to say would wait for each other.
     const close = this.#closed && !this.#closeSent;
     if (
@@ -392,40 +432,33 @@ export class StreamCore implements FrameHandler {
     ) {
       return undefined;
     }
-    const out = new Uint8Array(CONTROL_BYTES);
-    let n = 0;
-    const put = (type: number, offset: number, length = 0): void => {
-      putHeader(out, n, type, length, offset);
-      n += HEADER_BYTES;
-    };
+    const out = new ControlFrames();
     if (ack) {
-      put(FRAME.ack, this.receivedMark, 8);
-      putU64(out, n, this.limit);
-      n += 8;
+      out.addAck(this.receivedMark, this.limit);
       this.#ackSent = this.receivedMark;
       this.#limitSent = this.limit;
       this.#ackAt = undefined;
       this.#ackNow = false;
     }
     if (this.#pong !== undefined) {
-      put(FRAME.pong, this.#pong);
+      out.add(FRAME.pong, this.#pong);
       this.#pong = undefined;
     }
     if (this.#liveness.pingDue(now)) {
-      put(FRAME.ping, LIVENESS_PING);
+      out.add(FRAME.ping, LIVENESS_PING);
       this.#liveness.pinged(now);
     }
     if (fin) {
-      put(FRAME.fin, this.#send.end);
+      out.add(FRAME.fin, this.#send.end);
       this.#finSent = true;
     }
     if (close) {
-      put(FRAME.close, this.#received);
+      out.add(FRAME.close, this.#received);
       // Its answer says that the CLOSE before it arrived.
-      if (this.#options.closeIsHeard) put(FRAME.ping, CLOSE_PING);
+      if (this.#options.closeIsHeard) out.add(FRAME.ping, CLOSE_PING);
       this.#closeSent = true;
     }
-    return out.subarray(0, n);
+    return out.bytes;
   }
 
   #ackDue(now: number): boolean {

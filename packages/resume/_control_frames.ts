@@ -1,0 +1,28 @@
+import { FRAME, HEADER_BYTES, putHeader, putU64 } from "./_wire.ts";
+
+// One of each kind that an end may have to send at once, and an ACK's limit.
+const BYTES_MAX = 7 * (HEADER_BYTES + 8);
+
+/** Control frames, one after the other, to be written together. */
+export class ControlFrames {
+  readonly #out = new Uint8Array(BYTES_MAX);
+  #length = 0;
+
+  /** A frame that is its header alone. */
+  add(type: number, offset: number, payloadBytes = 0): void {
+    putHeader(this.#out, this.#length, type, payloadBytes, offset);
+    this.#length += HEADER_BYTES;
+  }
+
+  /** How far this end received, and how far it may be sent to. */
+  addAck(mark: number, limit: number): void {
+    this.add(FRAME.ack, mark, 8);
+    putU64(this.#out, this.#length, limit);
+    this.#length += 8;
+  }
+
+  /** All of them. */
+  get bytes(): Uint8Array<ArrayBuffer> {
+    return this.#out.subarray(0, this.#length);
+  }
+}
