@@ -1,9 +1,13 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { type Alarm, alarms } from "./_alarms.ts";
+import type { ConnOwner, SessionIdentity } from "./_conn_owner.ts";
+import { commitPoint, noCommit } from "./_commit_point.ts";
+import { readableOf, writableOf } from "./_conn_streams.ts";
 import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
-import type { Notice } from "./_notice.ts";
+import { type Notice, resetReason } from "./_notice.ts";
 import { type Attachment, Pipe, type PipeHooks } from "./_pipe.ts";
 import type { CoreState, StreamCore } from "./_stream_core.ts";
+import type { StreamCut } from "./store.ts";
 import { Waiting } from "./_waiting.ts";
 import { RESET } from "./_wire.ts";
 import { ResumeError, type ResumeErrorCode } from "./errors.ts";
@@ -16,32 +20,6 @@ import type {
 
 const SLOW_AFTER_MS = 1_000;
 const LAST_CALL_MS = 1_000;
-const RESET_REASONS: Readonly<Record<number, string>> = {
-  [RESET.protocol]: "the peer found a fault in the protocol",
-  [RESET.shutdown]: "the peer ended it",
-  [RESET.internal]: "the peer failed",
-  [RESET.denied]: "the server does not allow it",
-};
-
-/** What the session layer gives a connection and hears from it. */
-export interface ConnOwner {
-  /** The transport is gone: get another one, or wait for it. */
-  detached(): void;
-  /** The connection is over for whatever reason. */
-  ended(reason: string): void;
-  /** The peer told something ahead of time. */
-  noticed?(notice: Notice): void;
-}
-
-/** Who a connection is. */
-export interface SessionIdentity {
-  readonly sid: string;
-  readonly keyId: Uint8Array<ArrayBuffer>;
-  readonly restored: boolean;
-  /** Whether writes reject, instead of waiting, when the buffer is full without a transport. */
-  readonly failsWhenDetached?: boolean;
-}
-
 /**
  * The shell of {@linkcode ResumableConn}. What the interface does not name is
  * for the session layer: `attach`, `fence`, `lose`, `suspend`.
@@ -50,6 +28,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   readonly sid: string;
   readonly keyId: Uint8Array<ArrayBuffer>;
   readonly restored: boolean;
+  appState: Uint8Array<ArrayBuffer> | undefined;
   readonly #emitter: Emitter<ResumeEvent>;
   readonly core: StreamCore;
   readonly #pipe: Pipe<Conn>;
@@ -58,6 +37,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   readonly #writes = new Waiting<number>();
   #state: ResumableState;
   #error: ResumeError | undefined;
+  #committed: number;
   #over = false;
   // Made for whoever asks: most connections of a server are never asked.
   #closed: PromiseWithResolvers<void> | undefined;
@@ -88,6 +68,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.sid = identity.sid;
     this.keyId = identity.keyId;
     this.restored = identity.restored;
+    this.appState = identity.appState;
+    this.#committed = core.consumed;
     this.#failsWhenDetached = identity.failsWhenDetached ?? false;
     this.#state = {
       name: "detached",
@@ -111,6 +93,11 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       if (this.#over) this.#closed.resolve();
     }
     return this.#closed.promise;
+  }
+
+  /** Whether nothing can happen to it any more. */
+  get over(): boolean {
+    return this.#over;
   }
 
   get state(): ResumableState {
@@ -159,7 +146,10 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     if (this.#state.name === "suspended") return undefined;
     const n = this.core.read(into);
     if (n === 0) return undefined;
-    if (!this.#over) this.#pipe.kick();
+    if (!this.#over) {
+      this.#owner.changed?.();
+      this.#pipe.kick();
+    }
     return n;
   }
 
@@ -183,6 +173,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       return undefined;
     }
     this.#blockedSince = undefined;
+    this.#owner.changed?.();
     this.#pipe.kick();
     return n;
   }
@@ -215,8 +206,32 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     if (this.#error !== undefined) return Promise.reject(this.#error);
     this.core.closeWrite();
     this.#writes.reject(brokenPipe);
+    this.#owner.changed?.();
     this.#pipe.kick();
     return Promise.resolve();
+  }
+
+  commit(offset: number, appState: Uint8Array<ArrayBuffer>): Promise<void> {
+    if (this.core.closed) return Promise.reject(badResource());
+    if (this.#error !== undefined) return Promise.reject(this.#error);
+    let point: StreamCut;
+    try {
+      point = commitPoint(this.core.cut(), this.#committed, offset);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const done = this.#owner.commit?.(point, appState);
+    if (done === undefined) return Promise.reject(noCommit());
+    this.#committed = offset;
+    this.appState = appState;
+    return done;
+  }
+
+  /** A store has it: it may be sent and acknowledged. */
+  safe(cut: StreamCut): void {
+    if (this.#over) return;
+    this.core.safe(cut);
+    this.#pipe.kick();
   }
 
   close(): void {
@@ -225,6 +240,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#reads.reject(interrupted);
     this.#writes.reject(interrupted);
     if (this.#over) return;
+    this.#owner.changed?.();
     this.#pipe.kick();
     if (this.#state.name === "detached") this.#endSoon();
   }
@@ -252,29 +268,11 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    const source: UnderlyingByteSource = {
-      type: "bytes",
-      autoAllocateChunkSize: 64 * 1024,
-      pull: async (controller) => {
-        const request = controller.byobRequest!;
-        const n = await this.read(request.view as Uint8Array);
-        if (n === null) controller.close();
-        request.respond(n ?? 0);
-      },
-    };
-    return this.#readable ??= new ReadableStream(source, { highWaterMark: 0 });
+    return this.#readable ??= readableOf(this);
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= new WritableStream({
-      write: async (chunk) => {
-        for (let at = 0; at < chunk.length;) {
-          at += await this.write(chunk.subarray(at));
-        }
-      },
-      close: () => this.closeWrite(),
-      abort: () => this.abort(),
-    });
+    return this.#writable ??= writableOf(this);
   }
 
   ref(): void {
@@ -369,6 +367,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   #progress(): void {
     this.#noticed();
+    if (this.core.unsafe && !this.#over) this.#owner.changed?.();
     this.#reads.retry();
     if (this.core.broken) this.#writes.reject(brokenPipe);
     else this.#writes.retry();
@@ -412,7 +411,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #failed(error: unknown, reset: number | undefined): void {
     if (reset !== undefined) {
       const code = reset === RESET.denied ? "resume/denied" : "resume/reset";
-      const why = RESET_REASONS[reset] ?? `code ${reset}`;
+      const why = resetReason(reset);
       return this.#end(
         code,
         this.#makeError(code, `the session was reset: ${why}`),

@@ -61,6 +61,11 @@ export function sendAtOnce(transport: Transport): void {
   }
 }
 
+/** What an error says, whatever was thrown. */
+export function errorText(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
 /** Whether an error says that a listener, or another resource, was closed. */
 export function isClosedError(error: unknown): boolean {
   return error instanceof Error &&

@@ -97,15 +97,32 @@ export interface Grant {
   confirmed(): Promise<void>;
 }
 
+/** What the two ends of a session will prove themselves with, and why. */
+export interface NextProof {
+  /** Of this server. */
+  readonly nonce: Bytes;
+  /** What follows from it and the client's. */
+  readonly next: SessionSecret;
+}
+
+/** Begins to answer a RESUME: what comes of it is to be recorded first. */
+export async function nextProof(
+  opening: Opening<ResumeRecord>,
+  secret: SessionSecret,
+): Promise<NextProof> {
+  const nonce = randomBytes(16);
+  return { nonce, next: await nextSecret(secret, opening.record.nonce, nonce) };
+}
+
 /** Answers a RESUME record whose proof was good. */
 export async function grantResume(
   io: HandshakeIo,
   opening: Opening<ResumeRecord>,
   secret: SessionSecret,
+  { nonce, next }: NextProof,
   told: Position,
   ttlMs: number,
 ): Promise<Grant> {
-  const nonce = randomBytes(16);
   const bare = encodeRecord({
     kind: "resumed",
     version: VERSION_MAX,
@@ -116,10 +133,12 @@ export async function grantResume(
     ttlMs,
     mac: NO_MAC,
   });
-  const [sent, next] = await Promise.all([
-    sealRecord(bare, secret, "server resumed", opening.bytes),
-    nextSecret(secret, opening.record.nonce, nonce),
-  ]);
+  const sent = await sealRecord(
+    bare,
+    secret,
+    "server resumed",
+    opening.bytes,
+  );
   return {
     next,
     send: () => io.send(sent),

@@ -1,7 +1,7 @@
 /** The handshakes of a server: each ties a new transport to a session, or ends it. */
 import type { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
-import { addressText } from "./_deno.ts";
+import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
 import { HandshakeIo, writeAll } from "./_handshake_io.ts";
@@ -9,6 +9,8 @@ import {
   decoySecret,
   type Grant,
   grantResume,
+  type NextProof,
+  nextProof,
   type Opening,
   provenSecret,
   readOpening,
@@ -25,9 +27,12 @@ import {
   REFUSAL,
   type ResumeRecord,
 } from "./_records.ts";
-import type { Session, Sessions } from "./_sessions.ts";
+import type { Journal } from "./_journal.ts";
+import { Session } from "./_session.ts";
+import type { Sessions } from "./_sessions.ts";
 import { RESET } from "./_wire.ts";
 import type { AcceptOptions } from "./accept_options.ts";
+import type { StoredHead } from "./store.ts";
 import type { ResumeServerEvent } from "./events.ts";
 import type { Transport } from "./transport.ts";
 
@@ -38,6 +43,7 @@ export interface IncomingContext {
   readonly ttlMs: number;
   readonly presharedKey: AcceptOptions["presharedKey"];
   readonly authorize: AcceptOptions["authorize"];
+  readonly journal: Journal | undefined;
   /** Aborted when the server stops. */
   readonly stopped: AbortSignal;
   emit(event: ResumeServerEvent): void;
@@ -52,6 +58,17 @@ export interface IncomingLimits {
 }
 
 const BUSY_RETRY_MS = 1_000;
+const CONFLICT_RETRY_MS = 20;
+
+/** Where a session is that a client wants to resume. */
+interface Found {
+  readonly known?: Session;
+  readonly half?: HalfOpen;
+  readonly stored?: StoredHead;
+  /** What the session had received when it ended. */
+  readonly ended?: number | undefined;
+  readonly secrets: readonly SessionSecret[];
+}
 
 /** See the module's comment; bounded in number, each bounded in time. */
 export class Incoming {
@@ -161,6 +178,7 @@ export class Incoming {
     const { secret } = answer;
     // Before the client is told: it may be cut off then, and come back.
     this.#halfOpen.add(sid, secret, keyId, performance.now());
+    await this.#context.journal?.create({ sid: sid.toHex(), secret, keyId });
     await answer.send();
     await answer.confirmed();
     if (!this.#halfOpen.take(sid.toHex())) {
@@ -206,37 +224,55 @@ export class Incoming {
   ): Promise<void> {
     const { record } = opening;
     const sid = record.sid.toHex();
-    const { sessions } = this.#context;
-    const now = performance.now();
-    const known = sessions.find(sid);
-    const half = this.#halfOpen.find(sid, now);
-    const stone = sessions.tombstones.find(sid, now);
-    const decoy = this.#decoy;
-    const candidates = known !== undefined
-      ? [known.secret, known.next ?? decoy]
-      : half !== undefined
-      ? [half.secret, decoy]
-      : stone?.secrets ?? [decoy, decoy];
-    const secret = await provenSecret(opening, candidates);
-    if (secret === undefined || secret === decoy) {
+    const found = await this.#find(sid);
+    const secret = await provenSecret(opening, found.secrets);
+    if (secret === undefined || secret === this.#decoy) {
       await refuse(io, REFUSAL.unknown);
       throw new Error("unknown session or bad proof");
     }
-    if (known === undefined && half === undefined) {
-      await refuseProven(io, opening, secret, REFUSAL.gone, stone!.received);
+    const { known, half, stored, ended } = found;
+    if (ended !== undefined) {
+      await refuseProven(io, opening, secret, REFUSAL.gone, ended);
       throw new Error(`session ${sid} has ended`);
     }
-    const session = known ?? await this.#openHalf(io, opening, half!, secret);
-    const { keyId } = session.conn;
+    const session = half === undefined
+      ? known
+      : await this.#openHalf(io, opening, half, secret);
+    const { keyId, epoch } = session === undefined
+      ? stored!
+      : { keyId: session.conn.keyId, epoch: session.epoch };
     if (!await this.#authorized("resume", record.sid, keyId, io.transport)) {
       await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error(`session ${sid} is not authorized any more`);
     }
-    if (record.epoch <= session.epoch) {
-      await refuseProven(io, opening, secret, REFUSAL.stale, session.epoch);
+    if (record.epoch <= epoch) {
+      await refuseProven(io, opening, secret, REFUSAL.stale, epoch);
       throw new Error(`epoch ${record.epoch} of session ${sid} is used`);
     }
-    await this.#takeOver(io, opening, session, secret, handOver);
+    await this.#takeOver(io, opening, session ?? stored!, secret, handOver);
+  }
+
+  // Where the session is, and what may prove it: always two secrets, of which
+  // those that do not exist are nobody's.
+  async #find(sid: string): Promise<Found> {
+    const now = performance.now();
+    const decoy = this.#decoy;
+    const { sessions, journal } = this.#context;
+    const known = sessions.find(sid);
+    if (known !== undefined) {
+      return { known, secrets: [known.secret, known.next ?? decoy] };
+    }
+    const half = this.#halfOpen.find(sid, now);
+    if (half !== undefined) return { half, secrets: [half.secret, decoy] };
+    const stone = sessions.tombstones.find(sid, now);
+    if (stone !== undefined) {
+      return { ended: stone.received, secrets: stone.secrets };
+    }
+    const stored = await journal?.find(sid);
+    if (stored === undefined) return { secrets: [decoy, decoy] };
+    const { secret, nextSecret, ended } = stored;
+    const next = nextSecret.length > 0 ? nextSecret : decoy;
+    return { stored, ended, secrets: [secret, next] };
   }
 
   // Its RESUME proves what its CONFIRM would have proven.
@@ -247,11 +283,7 @@ export class Incoming {
     secret: SessionSecret,
   ): Promise<Session> {
     const { sessions } = this.#context;
-    const full = sessions.full(keyId, 1);
-    if (full !== undefined) {
-      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-      throw new Error(full);
-    }
+    await this.#requireRoom(io, keyId);
     if (!await this.#authorized("open", sid, keyId, io.transport)) {
       await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error("not authorized");
@@ -275,19 +307,20 @@ export class Incoming {
   async #takeOver(
     io: HandshakeIo,
     opening: Opening<ResumeRecord>,
-    session: Session,
+    target: Session | StoredHead,
     secret: SessionSecret,
     handOver: () => void,
   ): Promise<void> {
     const { record } = opening;
-    session.epoch = record.epoch;
+    const proof = await nextProof(opening, secret);
+    const session = await this.#claim(io, opening, target, secret, proof);
     // A client that proves itself with the next one has moved on to it.
     session.secret = secret;
     session.next = undefined;
     session.conn.fence("replaced");
     const told = session.conn.core.position;
     const { ttlMs } = this.#context;
-    const grant = await grantResume(io, opening, secret, told, ttlMs);
+    const grant = await grantResume(io, opening, secret, proof, told, ttlMs);
     this.#requireNewest(session, record.epoch);
     // Before it is told: the client may come back with it at once.
     session.next = grant.next;
@@ -308,6 +341,53 @@ export class Incoming {
     const remote = addressText(io.transport.remoteAddr);
     const { sid } = session.conn;
     this.#context.emit({ type: "session-resumed", sid, remote });
+  }
+
+  // Recorded before it is acted on. In memory and in the store at once: a
+  // commit must never name an epoch that the store does not have.
+  async #claim(
+    io: HandshakeIo,
+    opening: Opening<ResumeRecord>,
+    target: Session | StoredHead,
+    secret: SessionSecret,
+    proof: NextProof,
+  ): Promise<Session> {
+    const { journal, sessions } = this.#context;
+    const { record } = opening;
+    const { epoch: from } = target;
+    const live = target instanceof Session ? target : undefined;
+    if (record.epoch <= from) throw new Error("a newer transport won");
+    if (live !== undefined) {
+      live.epoch = record.epoch;
+      if (journal === undefined) return live;
+    } else await this.#requireRoom(io, (target as StoredHead).keyId);
+    const sid = record.sid.toHex();
+    const claim = { sid, from, to: record.epoch, secret };
+    const nextSecret = proof.next;
+    const stored = await journal!.claim({ ...claim, nextSecret }).catch(
+      async (error) => {
+        // Nobody knows which epoch it has now: whoever comes next shall look.
+        live?.conn.lose("resume/store", errorText(error), error);
+        await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
+        throw error;
+      },
+    );
+    if (stored === undefined) {
+      live?.conn.lose("resume/taken-over", "it goes on at another server");
+      await refuse(io, REFUSAL.busy, CONFLICT_RETRY_MS);
+      throw new Error(`session ${sid} was claimed by another server`);
+    }
+    if (live !== undefined) return live;
+    const session = sessions.restoreStored(record.sid, stored);
+    this.#context.opened(session.conn);
+    return session;
+  }
+
+  async #requireRoom(io: HandshakeIo, keyId: Bytes): Promise<void> {
+    const full = this.#context.sessions.full(keyId, 1);
+    if (full === undefined) return;
+    await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
+    throw new Error(full);
   }
 
   async #confirm(

@@ -1,69 +1,21 @@
 /** The sessions of a server: opened, resumed, expired, suspended, revoked. */
 import { type Alarm, alarms } from "./_alarms.ts";
 import { Budget } from "./_budget.ts";
-import { Conn, type ConnOwner } from "./_conn.ts";
+import type { Conn } from "./_conn.ts";
+import { Session, type SessionKeeper, type SessionParts } from "./_session.ts";
 import type { CoreOptions } from "./_core_state.ts";
 import type { SessionSecret } from "./_keys.ts";
 import type { Attachment } from "./_pipe.ts";
 import type { Bytes } from "./_records.ts";
+import { storedState } from "./_stored_state.ts";
 import { StreamCore } from "./_stream_core.ts";
 import { Tombstones } from "./_tombstones.ts";
 import { RESET } from "./_wire.ts";
+import type { Journal } from "./_journal.ts";
 import type { SessionSnapshot } from "./snapshot.ts";
+import type { StoredSession } from "./store.ts";
 
 const TOMBSTONES_MAX = 4096;
-
-/** What a session is told to do when its connection changes. */
-interface SessionKeeper {
-  wait(session: Session): void;
-  ended(session: Session, reason: string): void;
-}
-
-/** One session and who may resume it. */
-export class Session implements ConnOwner {
-  secret: SessionSecret;
-  /** The secret that a client has if it heard the last answer, and was cut off then. */
-  next: SessionSecret | undefined;
-  /** The newest epoch that was used; recorded before anything is done with it. */
-  epoch: number;
-  readonly conn: Conn;
-  /** When it ends without a transport. */
-  waitsUntil: number = Infinity;
-  readonly #keeper: SessionKeeper;
-
-  constructor(
-    keeper: SessionKeeper,
-    { sid, secret, keyId, core, epoch, restored, onListenerError }:
-      SessionParts,
-  ) {
-    this.#keeper = keeper;
-    this.secret = secret;
-    this.epoch = epoch;
-    const identity = { sid: sid.toHex(), keyId, restored };
-    this.conn = new Conn(core, identity, this, onListenerError);
-  }
-
-  /** See {@linkcode ConnOwner}. */
-  detached(): void {
-    this.#keeper.wait(this);
-  }
-
-  /** See {@linkcode ConnOwner}. */
-  ended(reason: string): void {
-    this.#keeper.ended(this, reason);
-  }
-}
-
-/** What a session is made of. */
-interface SessionParts {
-  readonly sid: Bytes;
-  readonly secret: SessionSecret;
-  readonly keyId: Bytes;
-  readonly core: StreamCore;
-  readonly epoch: number;
-  readonly restored: boolean;
-  readonly onListenerError: ((error: unknown) => void) | undefined;
-}
 
 /** What the table of sessions is told. */
 export interface SessionsContext {
@@ -74,6 +26,7 @@ export interface SessionsContext {
   readonly sessionsPerKeyMax: number;
   readonly memoryMax: number;
   readonly onListenerError: ((error: unknown) => void) | undefined;
+  readonly journal: Journal | undefined;
   ended(sid: string, reason: string): void;
 }
 
@@ -101,13 +54,21 @@ export class Sessions {
     slot: -1,
     ring: () => this.#expire(),
   };
-  readonly #keeper: SessionKeeper = {
-    wait: (session) => this.#wait(session),
-    ended: (session, reason) => this.#ended(session, reason),
+  readonly #keeper: SessionKeeper;
+  // A store forgets what is not recorded anew in time.
+  readonly #renewal: Alarm = {
+    at: Infinity,
+    slot: -1,
+    ring: () => this.#renew(),
   };
 
   constructor(context: SessionsContext) {
     this.#context = context;
+    this.#keeper = {
+      journal: context.journal,
+      wait: (session) => this.#wait(session),
+      ended: (session, reason) => this.#ended(session, reason),
+    };
     this.budget = new Budget(context.memoryMax);
     this.tombstones = new Tombstones(TOMBSTONES_MAX, context.ttlMs);
   }
@@ -141,9 +102,10 @@ export class Sessions {
   /** A new session over the transport that opened it. */
   open({ sid, secret, keyId, core, attachment }: NewSession): Conn {
     const parts = { sid, secret, keyId, core, epoch: 1, restored: false };
-    const { conn } = this.#add(parts);
-    conn.attach(attachment, 1);
-    return conn;
+    const session = this.#add(parts);
+    session.conn.attach(attachment, 1);
+    this.#context.journal?.touch(session);
+    return session.conn;
   }
 
   /** A new session that waits for its first transport. */
@@ -167,11 +129,26 @@ export class Sessions {
     return session.conn;
   }
 
+  /** A session out of the store, waiting for the client that asks for it. */
+  restoreStored(sid: Bytes, stored: StoredSession): Session {
+    const { secret, nextSecret, keyId, epoch, appState } = stored;
+    const options = { ...this.#context.core, budget: this.budget };
+    const core = new StreamCore(options, storedState(stored));
+    const parts = { sid, secret, keyId, core, epoch, restored: true, appState };
+    const session = this.#add(parts);
+    session.next = nextSecret;
+    this.#wait(session);
+    return session;
+  }
+
   #add(parts: Omit<SessionParts, "onListenerError">): Session {
     const { onListenerError } = this.#context;
     const session = new Session(this.#keeper, { ...parts, onListenerError });
     this.#sessions.set(session.conn.sid, session);
     this.#count(parts.keyId, 1);
+    if (this.#context.journal !== undefined && this.#renewal.slot < 0) {
+      alarms.set(this.#renewal, performance.now() + this.#context.ttlMs / 2);
+    }
     return session;
   }
 
@@ -196,7 +173,16 @@ export class Sessions {
     this.#detached.delete(session);
     this.#detached.add(session);
     if (this.#expiry.slot < 0) alarms.set(this.#expiry, session.waitsUntil);
+    this.#context.journal?.touch(session);
     this.#evict();
+  }
+
+  #renew(): void {
+    for (const session of this.#sessions.values()) {
+      if (!this.#detached.has(session)) this.#context.journal?.touch(session);
+    }
+    if (this.#sessions.size === 0) return;
+    alarms.set(this.#renewal, performance.now() + this.#context.ttlMs / 2);
   }
 
   #leave(session: Session): void {
@@ -232,13 +218,25 @@ export class Sessions {
     this.#leave(session);
     const { sid, keyId, core } = session.conn;
     if (!this.#sessions.delete(sid)) return;
+    if (this.#sessions.size === 0) alarms.clear(this.#renewal);
     this.#count(keyId, -1);
-    if (reason !== "suspended" && reason !== "resume/denied") {
+    this.#record(session, reason);
+    const elsewhere = reason === "suspended" || reason === "resume/taken-over";
+    if (!elsewhere && reason !== "resume/denied") {
       const secrets = [session.secret, session.next ?? session.secret];
       const now = performance.now();
       this.tombstones.bury(sid, secrets, core.receivedMark, now);
     }
     this.#context.ended(sid, reason);
+  }
+
+  #record(session: Session, reason: string): void {
+    const { journal } = this.#context;
+    if (reason === "suspended" || reason === "resume/taken-over") {
+      return journal?.drop(session);
+    }
+    const mark = session.conn.core.receivedMark;
+    journal?.end(session, reason === "resume/denied" ? "forgotten" : mark);
   }
 
   /** Ends a session for good; its client is told, and cannot come back. */

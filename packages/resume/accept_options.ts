@@ -1,4 +1,5 @@
 import type { StreamOptions } from "./_options.ts";
+import type { SessionStore } from "./store.ts";
 import type { Transport } from "./transport.ts";
 
 /** Where a server's transports come from: a `Deno.Listener`, or anything like it. */
@@ -98,6 +99,25 @@ export interface AcceptOptions extends StreamOptions {
     | undefined;
   /** See {@linkcode ServerLimits}. */
   readonly limits?: ServerLimits | undefined;
+  /**
+   * Keeps sessions outside this process, so that they outlive it, even if it is
+   * killed: a server with the same store goes on with them when their clients
+   * come back. Nothing is acknowledged or sent that the store does not have.
+   * It stays the caller's: close it after the server.
+   *
+   * @default {undefined}
+   */
+  readonly store?: SessionStore | undefined;
+  /**
+   * What a store keeps of a connection: with `"auto"` where the program stands,
+   * as `bytesRead` and `bytesWritten` tell when it goes on; with `"manual"`
+   * only what the program commits by {@linkcode ResumableConn.commit}, together
+   * with its own state: then it goes on exactly there, and what it read later
+   * is read again, and what it wrote later was never sent.
+   *
+   * @default {"auto"}
+   */
+  readonly commits?: "auto" | "manual" | undefined;
   /** Sessions of {@linkcode ResumeServer.suspend}, to go on with. */
   readonly restore?: Uint8Array | undefined;
 }

@@ -11,6 +11,8 @@
  * - `resume/gone`: the peer ended the session before it had received everything.
  * - `resume/reset`: the peer reset the session.
  * - `resume/protocol`: the peer sent what the protocol does not allow.
+ * - `resume/store`: the store of sessions cannot be used.
+ * - `resume/taken-over`: the session goes on at another server.
  * - `resume/suspended`: the session was suspended, to go on in another process.
  * - `resume/snapshot`: the bytes are no snapshot of sessions, or a newer one.
  * - `resume/server-closed`: the server was closed.
@@ -27,7 +29,9 @@ export type ResumeErrorCode =
   | "resume/reset"
   | "resume/server-closed"
   | "resume/snapshot"
+  | "resume/store"
   | "resume/suspended"
+  | "resume/taken-over"
   | "resume/version";
 
 /** Options for {@linkcode ResumeError}. */

@@ -122,6 +122,17 @@ export type ResumeServerEvent =
     readonly reason: string;
   }
   | {
+    /**
+     * The store of sessions failed. What it was to keep is offered again, and
+     * until it is kept, nothing of it is sent or acknowledged.
+     */
+    readonly type: "store-failed";
+    /** Why, in words. */
+    readonly error: string;
+    /** When it is asked again, in milliseconds from now. */
+    readonly retryMs: number;
+  }
+  | {
     /** A transport was turned away. */
     readonly type: "handshake-refused";
     /** Why, in words. */

@@ -63,6 +63,22 @@ export interface ResumableConn
   readonly bytesWritten: number;
   /** Bytes that the program read: its position in the receiving stream. */
   readonly bytesRead: number;
+  /** What the program committed last, in whichever process; see {@linkcode commit}. */
+  readonly appState: Uint8Array<ArrayBuffer> | undefined;
+  /**
+   * Records, in one step, that the program has made use of the first `offset`
+   * bytes of what it reads, its own state after that, and all that it has
+   * written so far. Only then is what it wrote sent to the peer. If the server
+   * dies, the connection goes on from here with `appState`: nothing is used
+   * twice and nothing is answered twice.
+   *
+   * At a server with a `store` and `commits: "manual"` only.
+   *
+   * @returns When it is recorded.
+   * @throws {TypeError} At any other connection.
+   * @throws {RangeError} For an offset before the last one, or beyond `bytesRead`.
+   */
+  commit(offset: number, appState: Uint8Array<ArrayBuffer>): Promise<void>;
   /** A snapshot of the counters. */
   stats(): ResumableStats;
   /**

@@ -1,5 +1,6 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { Incoming, type IncomingLimits } from "./_incoming.ts";
+import { Journal } from "./_journal.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
 import type { Notice } from "./_notice.ts";
@@ -59,6 +60,27 @@ function handshakeLimits(limits: ServerLimits): IncomingLimits {
   };
 }
 
+function newJournal(
+  { store, commits = "auto" }: AcceptOptions,
+  ttlMs: number,
+  emitter: Emitter<ResumeServerEvent>,
+): Journal | undefined {
+  if (!["auto", "manual"].includes(commits)) {
+    throw new TypeError(
+      `Cannot use commits: it must be "auto" or "manual": current value is "${commits}"`,
+    );
+  }
+  if (store === undefined) return undefined;
+  const manual = commits === "manual";
+  return new Journal({
+    store,
+    ttlMs,
+    manual,
+    failed: (error, retryMs) =>
+      emitter.emit({ type: "store-failed", error, retryMs }),
+  });
+}
+
 /** A server of resumable streams; iterate over it for its connections. */
 export class ResumeServer extends EventReader<ResumeServerEvent>
   implements AsyncDisposable {
@@ -66,6 +88,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   readonly #source: TransportSource;
   readonly #options: AcceptOptions;
   readonly #sessions: Sessions;
+  readonly #journal: Journal | undefined;
   readonly #incoming: Incoming;
   readonly #stopped = new AbortController();
   readonly #queue: ResumableConn[] = [];
@@ -84,8 +107,10 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     this.#options = options;
     const settings = streamSettings(options);
     const ttlMs = inRange("ttlMs", options.ttlMs ?? 120_000, 1, 2 ** 31 - 1);
+    this.#journal = newJournal(options, ttlMs, emitter);
     this.#sessions = new Sessions({
-      core: settings,
+      journal: this.#journal,
+      core: { ...settings, durable: options.store !== undefined },
       ttlMs,
       ...sessionLimits(options.limits ?? {}),
       onListenerError: options.onListenerError,
@@ -94,6 +119,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     });
     this.#incoming = new Incoming({
       sessions: this.#sessions,
+      journal: this.#journal,
       handshakeTimeoutMs: settings.handshakeTimeoutMs,
       ttlMs,
       presharedKey: options.presharedKey,
@@ -155,12 +181,18 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
    * Stops everything and gives the sessions as bytes, for another process to go
    * on with: pass them to `acceptResumable` as `restore`. Connections reject
    * with `resume/suspended`; their `bytesRead` and `bytesWritten` tell where
-   * the program stands. The listener stays open. The bytes hold the sessions'
+   * the program stands. With a `store` the sessions stay there, and the bytes
+   * hold none. The listener stays open. The bytes hold the sessions'
    * secrets and data: give them to nobody else.
    */
   async suspend(): Promise<Uint8Array<ArrayBuffer>> {
     this.#stop();
     await this.#incoming.settled();
+    if (this.#journal !== undefined) {
+      await this.#journal.flush();
+      this.#sessions.suspend();
+      return encodeSnapshot([]);
+    }
     return encodeSnapshot(this.#sessions.suspend());
   }
 
@@ -193,6 +225,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     this.#stop();
     this.#sessions.shutDown();
     await this.#incoming.settled();
+    await this.#journal?.close();
     if (!suspended) {
       closeQuietly(this.#source);
       await this.#running;
