@@ -1,7 +1,6 @@
 /**
  * What a resumable stream promises, by number, and that a test of each is
- * there: a promise that nobody checks is none. I19 is of sessions that outlive
- * their process, which come with stores.
+ * there: a promise that nobody checks is none.
  */
 import { assert } from "@std/assert";
 
@@ -24,6 +23,7 @@ const INVARIANTS: Readonly<Record<string, string>> = {
   I16: "an end that expired is an error for the other, never a fresh stream",
   I17: "what a lost stream reports as received was received",
   I18: "messages keep their boundaries",
+  I19: "with a store: a server that is killed goes on as if it had not been",
   I20: "malformed input is a typed error, and harms nobody else",
   I21: "a flood grows no memory, and takes no live stream's transport",
   I22: "ends of different versions agree, or part",
