@@ -1,9 +1,11 @@
 import {
+  ALL_MS,
   type CoreAction,
   type CoreInput,
   type CoreState,
   type CoreStep,
   GAP_MS_MAX,
+  LOOKUP_MS,
   RESYNC_MS,
   TRIAL_MS,
 } from "./_core_state.ts";
@@ -47,8 +49,13 @@ export function wakeAt(state: CoreState): number {
 }
 
 function readDueAt(state: CoreState): number {
-  const { fullAtMs, readAtMs = Infinity, resyncAtMs = Infinity } = state;
-  return Math.min(fullAtMs, readAtMs, resyncAtMs);
+  return Math.min(state.readAtMs ?? Infinity, allDueAt(state));
+}
+
+/** When to read everything, and not only what is fast. */
+function allDueAt(state: CoreState): number {
+  const { fullAtMs, resyncAtMs = Infinity, allAtMs = Infinity } = state;
+  return Math.min(fullAtMs, resyncAtMs, allAtMs);
 }
 
 type Told = readonly [CoreState, readonly NetworkEvent[]];
@@ -71,7 +78,7 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
     case "hint":
       return [hinted(state, now), []];
     case "refresh":
-      return [hinted({ ...state, gapMs: 0 }, now), []];
+      return [hinted({ ...state, gapMs: 0, allAtMs: now }, now), []];
     case "snapshot":
       return takeSnapshot(state, input.snapshot, now);
     case "read-failed":
@@ -109,6 +116,7 @@ function readEnded(state: CoreState, now: number): CoreState {
   return {
     ...state,
     reading: false,
+    readingAll: false,
     again: false,
     lastReadMs: now,
     fullAtMs: now + fullMs,
@@ -131,8 +139,10 @@ function takeSnapshot(
     ? 0
     : Math.min(GAP_MS_MAX, Math.max(1, state.gapMs * 2));
   const { unsettled } = state;
+  const open = leftOpen(state, snapshot, changed, now + gapMs, now);
   const next = readEnded({
     ...state,
+    ...open,
     snapshot,
     gapMs,
     unsettled: !changed ? unsettled : {
@@ -146,6 +156,33 @@ function takeSnapshot(
     ? degrade(next, "read", read.problems.join("; "))
     : recover(next, "read", "Everything is seen again");
   return [after, [...changes, ...told]];
+}
+
+/**
+ * What a reading leaves open. A hint that a fast one does not explain is of
+ * something that it does not ask for; after a change everything is read once it
+ * is quieter; and a gateway that nobody has spoken with is looked for again.
+ */
+function leftOpen(
+  state: CoreState,
+  snapshot: NetworkSnapshot,
+  changed: boolean,
+  soon: number,
+  now: number,
+): Pick<CoreState, "allAtMs" | "lookups"> {
+  const { readingAll, allAtMs = Infinity } = state;
+  const lookups = changed ? 0 : state.lookups;
+  if (!readingAll) {
+    const ms = changed ? now + ALL_MS : soon;
+    return { allAtMs: Math.min(allAtMs, ms), lookups };
+  }
+  const silent = Object.values(snapshot.effective).some((route) =>
+    route.gateway !== undefined && route.hardware === undefined
+  );
+  const waitMs = silent ? LOOKUP_MS[lookups] : undefined;
+  return waitMs === undefined
+    ? { allAtMs: undefined, lookups }
+    : { allAtMs: now + waitMs, lookups: lookups + 1 };
 }
 
 function monitorEnded(
@@ -222,14 +259,17 @@ function advance(
   }
   if (now >= readDueAt(state) && !state.reading) {
     const resynced = now >= (state.resyncAtMs ?? Infinity);
+    const all = now >= allDueAt(state) || state.snapshot === undefined;
     state = {
       ...state,
       reading: true,
+      readingAll: all,
+      allAtMs: all ? undefined : state.allAtMs,
       again: false,
       readAtMs: undefined,
       resyncAtMs: resynced ? undefined : state.resyncAtMs,
     };
-    actions.push("read");
+    actions.push(all ? "read-all" : "read");
   }
   const [settled, told] = settle(state, now);
   return [settled, [...events, ...told], actions];

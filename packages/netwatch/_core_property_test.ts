@@ -49,7 +49,7 @@ class World {
     this.state = state;
     this.events.push(...events);
     for (const action of actions) {
-      if (action === "read") {
+      if (action === "read" || action === "read-all") {
         assert(this.#reading === undefined, "two readings at once");
         this.#reading = {
           seen: this.network,

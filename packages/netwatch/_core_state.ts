@@ -7,6 +7,10 @@ export const RESYNC_MS = 50;
 export const TRIAL_MS = 250;
 /** The longest pause between readings while hints keep telling nothing new. */
 export const GAP_MS_MAX = 100;
+/** How soon after a change everything is read. */
+export const ALL_MS = 100;
+/** When to look again for a gateway that nobody has spoken with yet. */
+export const LOOKUP_MS: readonly number[] = [200, 500, 1_000, 3_000, 10_000];
 /** What the shell was told to do, in milliseconds. */
 export interface CoreConfig {
   /** Between two cheap looks at `Deno.networkInterfaces()`. */
@@ -45,6 +49,12 @@ export interface CoreState {
   readonly config: CoreConfig;
   readonly snapshot?: NetworkSnapshot | undefined;
   readonly reading: boolean;
+  /** The reading under way asks for everything, not only what is fast. */
+  readonly readingAll: boolean;
+  /** When to read everything, since a fast reading left something open. */
+  readonly allAtMs?: number | undefined;
+  /** How often a gateway was looked for that does not answer yet. */
+  readonly lookups: number;
   /** A hint came while reading: what is being read may be too old. */
   readonly again: boolean;
   /** When to read because of a hint. */
@@ -85,7 +95,7 @@ export type CoreInput =
   };
 
 /** What the shell is to do. */
-export type CoreAction = "read" | "poll" | "start-monitor";
+export type CoreAction = "read" | "read-all" | "poll" | "start-monitor";
 
 /** What follows from an input. */
 export interface CoreStep {
@@ -99,6 +109,8 @@ export function initial(config: CoreConfig): CoreState {
   return {
     config,
     reading: false,
+    readingAll: false,
+    lookups: 0,
     again: false,
     fullAtMs: Infinity,
     pollAtMs: Infinity,

@@ -6,6 +6,7 @@ import {
   type CoreState,
   initial,
 } from "./_core_state.ts";
+import type { NetworkSnapshot } from "./snapshot.ts";
 import { address, link, snapshot } from "./testdata/snapshots.ts";
 
 const CONFIG: CoreConfig = {
@@ -17,8 +18,17 @@ const CONFIG: CoreConfig = {
   monitor: true,
   poll: true,
 };
-const A = snapshot([link("eth0", 2, "10.0.0.2")], "10.0.0.1");
-const B = snapshot([link("eth0", 2, "10.0.0.2")], "10.0.0.9");
+/** A network behind a router that is known to answer. */
+function behind(gateway: string, hardware?: string): NetworkSnapshot {
+  const route = { family: "IPv4", interface: "eth0", gateway } as const;
+  const known = hardware === undefined ? route : { ...route, hardware };
+  const effective = { IPv4: known };
+  return snapshot([link("eth0", 2, "10.0.0.2")], gateway, { effective });
+}
+
+const MAC = "02:00:00:00:00:01";
+const A = behind("10.0.0.1", MAC);
+const B = behind("10.0.0.9", MAC);
 
 /** A core with a clock that goes only when told. */
 class Bench {
@@ -68,14 +78,14 @@ function running(config: Partial<CoreConfig> = {}): Bench {
 Deno.test("start runs the monitor first, then reads, then reads again", () => {
   const bench = new Bench();
   bench.put({ type: "start" });
-  assertEquals(bench.take(), ["start-monitor", "read"]);
+  assertEquals(bench.take(), ["start-monitor", "read-all"]);
   bench.put({ type: "monitor-started" });
   bench.put({ type: "snapshot", snapshot: A });
   bench.runTo(49);
   assertEquals(bench.take(), []);
   // What happened before the monitor could hear.
   bench.runTo(50);
-  assertEquals(bench.take(), ["read"]);
+  assertEquals(bench.take(), ["read-all"]);
 });
 
 Deno.test("a hint before the second reading does not cancel it", () => {
@@ -88,7 +98,8 @@ Deno.test("a hint before the second reading does not cancel it", () => {
   bench.put({ type: "snapshot", snapshot: A });
   bench.take();
   bench.runTo(60);
-  assertEquals(bench.take(), ["read"]);
+  // One for the hint, and one for what was before the monitor could hear.
+  assertEquals(bench.take(), ["read-all", "read-all"]);
 });
 
 Deno.test("hints while reading give one more reading, not one each", () => {
@@ -110,8 +121,12 @@ Deno.test("settled comes after the quiet, and at the limit when there is none", 
   const bench = running();
   bench.put({ type: "hint" });
   bench.put({ type: "snapshot", snapshot: B });
-  assertEquals(wakeAt(bench.state), bench.nowMs + 250);
-  bench.nowMs += 250;
+  const changedMs = bench.nowMs;
+  bench.nowMs += 100;
+  bench.put({ type: "wake" });
+  bench.put({ type: "snapshot", snapshot: B });
+  assertEquals(wakeAt(bench.state), changedMs + 250);
+  bench.nowMs = changedMs + 250;
   bench.put({ type: "wake" });
   assertEquals(bench.events.at(-1), "settled: quiet");
   for (let i = 0; i < 20; i++) {
@@ -131,7 +146,7 @@ Deno.test("the cheap look comes every second, the full reading every minute", ()
   bench.runTo(60_700);
   const actions = bench.take();
   assertEquals(actions.filter((action) => action === "poll").length, 60);
-  assertEquals(actions.filter((action) => action === "read").length, 1);
+  assertEquals(actions.filter((action) => action !== "poll"), ["read-all"]);
 });
 
 Deno.test("a dead monitor is told once, replaced by readings, and tried again", () => {
@@ -161,6 +176,58 @@ Deno.test("a dead monitor is told once, replaced by readings, and tried again", 
   assertEquals(bench.events.length, 1);
   bench.runTo(bench.nowMs + 250);
   assertEquals(bench.events.at(-1), "recovered: The monitor runs again");
+});
+
+Deno.test("a hint that a fast reading does not explain is followed by a whole one", () => {
+  const bench = running();
+  bench.put({ type: "hint" });
+  assertEquals(bench.take(), ["read"]);
+  bench.put({ type: "snapshot", snapshot: A });
+  bench.runTo(bench.nowMs + 2);
+  assertEquals(bench.take(), ["read-all"]);
+  bench.runTo(bench.nowMs + 20_000);
+  assertEquals(bench.take().filter((action) => action !== "poll"), []);
+});
+
+Deno.test("after a change everything is read once it is quieter", () => {
+  const bench = running();
+  bench.put({ type: "hint" });
+  bench.put({ type: "snapshot", snapshot: B });
+  bench.take();
+  bench.nowMs += 100;
+  bench.put({ type: "wake" });
+  assertEquals(bench.take(), ["read-all"]);
+});
+
+Deno.test("a gateway that does not answer yet is looked for, less and less", () => {
+  const bench = running();
+  const silent = behind("10.0.0.9");
+  bench.put({ type: "hint" });
+  bench.put({ type: "snapshot", snapshot: silent });
+  bench.take();
+  const reads: number[] = [];
+  const start = bench.nowMs;
+  for (let i = 0; i < 40_000; i++) {
+    bench.nowMs++;
+    bench.put({ type: "wake" });
+    if (!bench.state.reading) continue;
+    reads.push(bench.nowMs - start);
+    bench.put({ type: "snapshot", snapshot: silent });
+  }
+  assertEquals(reads, [100, 300, 800, 1_800, 4_800, 14_800]);
+  bench.events.length = 0;
+  bench.put({ type: "refresh" });
+  bench.put({ type: "snapshot", snapshot: behind("10.0.0.9", MAC) });
+  assertEquals(bench.events, ["network-changed: identified"]);
+  // Its carrier went and came: whoever answers now is compared with the last.
+  bench.put({ type: "refresh" });
+  bench.put({ type: "snapshot", snapshot: silent });
+  bench.put({ type: "refresh" });
+  bench.put({
+    type: "snapshot",
+    snapshot: behind("10.0.0.9", "02:00:00:00:00:02"),
+  });
+  assertEquals(bench.events.slice(1), ["network-changed: replaced"]);
 });
 
 Deno.test("a monitor that cannot help is not tried again", () => {
@@ -200,7 +267,7 @@ Deno.test("a storm of hints that change nothing costs ten readings a second", ()
   const untilMs = bench.nowMs + 3_000;
   while (bench.nowMs < untilMs) {
     bench.put({ type: "hint" });
-    reads += bench.take().filter((action) => action === "read").length;
+    reads += bench.take().filter((action) => action !== "poll").length;
     if (bench.state.reading) bench.put({ type: "snapshot", snapshot: A });
     bench.nowMs += 1;
   }

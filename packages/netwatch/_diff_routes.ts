@@ -8,6 +8,7 @@ import type {
 import type {
   DefaultRoute,
   EffectiveRoute,
+  Family,
   NetworkSnapshot,
 } from "./snapshot.ts";
 
@@ -101,8 +102,25 @@ export function diffEffective(
     if (was?.interface !== is?.interface) {
       events.push({ type: "default-interface-changed", ...told });
     }
+    // Only behind the same gateway: otherwise that is what has changed.
+    if (events.length === 0 && was?.hardware !== is?.hardware) {
+      events.push(networkChanged(family, was!, is!));
+    }
     return events;
   });
+}
+
+function networkChanged(
+  family: Family,
+  before: EffectiveRoute,
+  after: EffectiveRoute,
+): NetworkChange {
+  const reason = after.hardware === undefined
+    ? "unidentified"
+    : before.hardware === undefined
+    ? "identified"
+    : "replaced";
+  return { type: "network-changed", reason, family, before, after };
 }
 
 function defaultReason(

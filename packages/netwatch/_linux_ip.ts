@@ -29,24 +29,32 @@ export const IP_ARGS: readonly string[] = [
   "-",
 ];
 
+/** The arguments that list the IPv6 rules: a batch has no line that does. */
+export const IP_RULE6_ARGS: readonly string[] = ["-6", "-j", "rule", "show"];
+
 /**
  * Its standard input. The route lists are filtered, because a full dump on a
  * router takes 100 ms; `route get` also tells what rules and half-Internet
  * VPN routes (0/1 and 128/1) make of them.
  */
-export const IP_BATCH: string = [
+const IP_BATCH: readonly string[] = [
   "addr show",
   "route show table all default",
   "rule show",
   `route get ${PROBES.IPv4}`,
   `route get ${PROBES.IPv6}`,
-  "",
-].join("\n");
+];
+
+/** What is asked in one process; with the neighbours that are named. */
+export function ipBatch(neighbours: readonly string[] = []): string {
+  const asked = neighbours.map((address) => `neigh show ${address}`);
+  return [...IP_BATCH, ...asked, ""].join("\n");
+}
 
 type Row = Readonly<Record<string, unknown>>;
 
 /**
- * Reads the output of `ip` for {@linkcode IP_BATCH}: one JSON array a line. A
+ * Reads the output of `ip` for {@linkcode ipBatch}: one JSON array a line. A
  * command that fails prints no line, and an empty list tells nothing of its
  * command: so the first line is the addresses, the second the routes, and the
  * others are told by their rows. `undefined` when it is not that output.
@@ -66,11 +74,18 @@ export function parseIpBatch(text: string): Parts | undefined {
     interfaces: links.filter(isLink).map(toInterface),
     defaultRoutes: routes?.flatMap(toDefaultRoutes),
     rules: rules?.filter((row) => number(row.priority) !== undefined)
-      .map(toRule),
+      .map((row) => toRule(row, "IPv4")),
     effective: toEffective(others.flatMap((rows) => rows ?? [])),
     links: true,
     sources: ["ip"],
   };
+}
+
+/** Reads the list of IPv6 rules; `undefined` when it is not that list. */
+export function parseRules6(text: string): RoutingRule[] | undefined {
+  return parseRows(text)
+    ?.filter((row) => number(row.priority) !== undefined)
+    .map((row) => toRule(row, "IPv6"));
 }
 
 function parseRows(line: string): readonly Row[] | undefined {
@@ -159,12 +174,16 @@ function toDefaultRoutes(row: Row): DefaultRoute[] {
 function toDefaultRoute(row: Row, hop: Row): DefaultRoute {
   const gateway = gatewayOf(hop);
   const name = text(hop.dev);
+  const weight = number(hop.weight);
+  const nexthop = number(row.nhid);
   return {
     family: routeFamily(row, gateway),
     type: text(row.type) ?? "unicast",
     ...(gateway !== undefined && { gateway }),
     ...(name !== undefined && { interface: name }),
     metric: number(row.metric) ?? 0,
+    ...(weight !== undefined && { weight }),
+    ...(nexthop !== undefined && { nexthop }),
     // `ip` names the table only with -d, or when it is another than main.
     table: text(row.table) ?? "main",
   };
@@ -188,16 +207,11 @@ function routeFamily(row: Row, gateway: string | undefined): Family {
     : "IPv4";
 }
 
-function toRule(row: Row): RoutingRule {
+function toRule(row: Row, family: Family): RoutingRule {
   const { priority, table, action, protocol: _, ...match } = row;
   const src = match.src === "all" && match.srclen === undefined ? ["src"] : [];
   return {
-    family:
-      Object.values(match).some((value) =>
-          typeof value === "string" && familyOf(value) === "IPv6"
-        )
-        ? "IPv6"
-        : "IPv4",
+    family,
     priority: priority as number,
     match: Object.entries(match)
       .filter(([key]) => !src.includes(key))
@@ -216,11 +230,26 @@ function toEffective(rows: readonly Row[]): NetworkSnapshot["effective"] {
     if (row === undefined || name === undefined || name === "lo") continue;
     if ((text(row.type) ?? "unicast") !== "unicast") continue;
     const gateway = gatewayOf(row);
+    const hardware = hardwareOf(gateway, name, rows);
     found[family] = {
       family,
       interface: name,
       ...(gateway !== undefined && { gateway }),
+      ...(hardware !== undefined && { hardware }),
     };
   }
   return found;
+}
+
+/** What a neighbour answers to; the kernel forgets it with the carrier. */
+function hardwareOf(
+  gateway: string | undefined,
+  dev: string,
+  rows: readonly Row[],
+): string | undefined {
+  const row = rows.find((row) =>
+    row.dst === gateway && row.dev === dev && Array.isArray(row.state)
+  );
+  if (row === undefined || has(row.state, "FAILED")) return undefined;
+  return text(row.lladdr)?.toLowerCase();
 }

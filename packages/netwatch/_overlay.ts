@@ -1,3 +1,4 @@
+import { FAMILIES } from "./_assemble.ts";
 import type { Aspect, NetworkInterface, NetworkSnapshot } from "./snapshot.ts";
 
 /**
@@ -10,6 +11,34 @@ export function overlay(
   read: NetworkSnapshot,
 ): NetworkSnapshot {
   if (known === undefined) return read;
+  return keepHardware(known, keepHidden(known, read));
+}
+
+/**
+ * A gateway that is not known to answer is not known to be another one: the
+ * kernel forgets its neighbours whenever a link loses its carrier.
+ */
+function keepHardware(
+  known: NetworkSnapshot,
+  read: NetworkSnapshot,
+): NetworkSnapshot {
+  let effective = read.effective;
+  for (const family of FAMILIES) {
+    const [was, is] = [known.effective[family], read.effective[family]];
+    const same = was !== undefined && is !== undefined &&
+      was.gateway === is.gateway && was.interface === is.interface;
+    if (!same || was.hardware === undefined || is.hardware !== undefined) {
+      continue;
+    }
+    effective = { ...effective, [family]: { ...is, hardware: was.hardware } };
+  }
+  return effective === read.effective ? read : { ...read, effective };
+}
+
+function keepHidden(
+  known: NetworkSnapshot,
+  read: NetworkSnapshot,
+): NetworkSnapshot {
   const hidden = unseen(known, read);
   if (hidden.length === 0) return read;
   const keeps = (aspect: Aspect): boolean => hidden.includes(aspect);

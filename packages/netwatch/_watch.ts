@@ -6,13 +6,13 @@ import {
   initial,
 } from "./_core_state.ts";
 import { step, wakeAt } from "./_core.ts";
-import { fingerprint } from "./_deno_interfaces.ts";
+import { denoRows, fingerprint } from "./_deno_interfaces.ts";
 import { type Monitor, startMonitor } from "./_monitor.ts";
 import { toPath } from "./_path_target.ts";
 import { TrackedPath } from "./_tracker.ts";
 import type { NetworkEvent } from "./network_event.ts";
 import type { PathHandle, PathTarget } from "./path.ts";
-import { denoRows, readSnapshot } from "./read.ts";
+import { readAgain } from "./read.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 import type { NetworkWatch, WatchStats } from "./watch.ts";
 
@@ -138,7 +138,8 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     );
     this.#core = state;
     for (const action of actions) {
-      if (action === "read") this.#reading = this.#read();
+      if (action === "read") this.#reading = this.#read(this.#core.snapshot);
+      else if (action === "read-all") this.#reading = this.#read(undefined);
       else if (action === "poll") this.#poll();
       else this.#startMonitor();
     }
@@ -162,11 +163,13 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     );
   }
 
-  async #read(): Promise<void> {
+  /** Reads what is fast, against what is known; without that, everything. */
+  async #read(fastFrom: NetworkSnapshot | undefined): Promise<void> {
     const number = ++this.#counts.reads;
     const ready = [...this.#waiters].filter(({ from }) => from <= number);
     try {
-      const snapshot = await readSnapshot({ signal: this.#aborter.signal });
+      const { signal } = this.#aborter;
+      const snapshot = await readAgain(signal, this.#core.snapshot, fastFrom);
       this.#apply({ type: "snapshot", snapshot });
       for (const waiter of ready) waiter.resolve(this.state);
     } catch (error) {

@@ -54,6 +54,10 @@ function subject(event: NetworkEvent | PathEvent): string {
     case "gateway-changed":
     case "default-interface-changed":
       return `${event.family} ${hop(event.before)} -> ${hop(event.after)}`;
+    case "network-changed":
+      return `${event.family} ${hop(event.after)}, ${
+        event.before.hardware ?? "unknown"
+      } -> ${event.after.hardware ?? "unknown"}`;
     case "route-changed":
       return event.what === "rules"
         ? `rules, ${event.before.length} -> ${event.after.length}`

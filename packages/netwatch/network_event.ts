@@ -136,6 +136,24 @@ export interface RoutesChangedEvent {
   readonly after: readonly DefaultRoute[];
 }
 
+/**
+ * The same gateway address leads to another device: another network behind the
+ * same addresses, or the router was replaced. `identified` when it is only now
+ * known which device that is.
+ */
+export interface NetworkChangedEvent {
+  /** Which kind. */
+  readonly type: "network-changed";
+  /** Whether it was known before. */
+  readonly reason: "replaced" | "identified" | "unidentified";
+  /** The family of the route. */
+  readonly family: Family;
+  /** The effective route before. */
+  readonly before: EffectiveRoute;
+  /** The effective route now. */
+  readonly after: EffectiveRoute;
+}
+
 /** The policy routing rules are others. */
 export interface RulesChangedEvent {
   /** Which kind. */
@@ -198,6 +216,7 @@ export type NetworkChange =
   | AddressChangedEvent
   | DefaultChangedEvent<"gateway-changed">
   | DefaultChangedEvent<"default-interface-changed">
+  | NetworkChangedEvent
   | RoutesChangedEvent
   | RulesChangedEvent
   | OnlineEvent<"online">

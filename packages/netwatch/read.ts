@@ -1,11 +1,10 @@
 import { assemble } from "./_assemble.ts";
-import { type DenoRow, fromDenoRows } from "./_deno_interfaces.ts";
-import { IP_ARGS, IP_BATCH, parseIpBatch } from "./_linux_ip.ts";
+import { type DenoRow, denoRows, fromDenoRows } from "./_deno_interfaces.ts";
+import { readLinux, readLinuxFast } from "./_read_linux.ts";
 import { NETSTAT_ARGS, parseNetstat } from "./_netstat.ts";
 import { platform } from "./_platform.ts";
 import { parseRoutePrint, ROUTE_PRINT_ARGS } from "./_route_print.ts";
 import { run } from "./_run.ts";
-import { NetwatchError } from "./errors.ts";
 import type { DefaultRoute, NetworkSnapshot } from "./snapshot.ts";
 
 /** Options for {@linkcode readSnapshot}. */
@@ -60,24 +59,17 @@ export async function readSnapshot(
   }
 }
 
-async function readLinux(
-  signal: AbortSignal | undefined,
+/** Reads again, for a watch: only what is fast, if that is enough for now. */
+export async function readAgain(
+  signal: AbortSignal,
+  known: NetworkSnapshot | undefined,
+  fastFrom: NetworkSnapshot | undefined,
 ): Promise<NetworkSnapshot> {
-  const result = await run("ip", IP_ARGS, { stdin: IP_BATCH, signal });
-  const parts = result.ok ? parseIpBatch(result.stdout) : undefined;
-  if (parts !== undefined) return assemble(parts);
-  // BusyBox has an `ip` that knows no -j.
-  const why = result.ok
-    ? "ip gave no JSON: install the one of iproute2"
-    : result.message;
-  return assemble({
-    interfaces: fromDenoRows(denoRows(result.ok ? undefined : result.cause)),
-    links: false,
-    sources: ["Deno.networkInterfaces"],
-    problems: [
-      `Routes, carrier and interfaces without address are not seen: ${why}`,
-    ],
-  });
+  if (platform() !== "linux") return await readSnapshot({ signal });
+  signal.throwIfAborted();
+  return fastFrom === undefined
+    ? await readLinux(signal, known)
+    : await readLinuxFast(signal, fastFrom);
 }
 
 async function readByRows(
@@ -107,22 +99,4 @@ async function readByRows(
       ? [`Routes are not seen: ${why}`]
       : [],
   });
-}
-
-/** The rows of `Deno.networkInterfaces()`; it costs 0.05 ms. */
-export function denoRows(earlier?: unknown): readonly DenoRow[] {
-  try {
-    return Deno.networkInterfaces();
-  } catch (error) {
-    const refused = error instanceof Deno.errors.NotCapable;
-    throw new NetwatchError(
-      refused ? "netwatch/not-permitted" : "netwatch/unreadable",
-      refused
-        ? "Cannot read the network: Deno may not look: run with --allow-sys=networkInterfaces and --allow-run=ip (netstat on macOS and BSD, route on Windows)"
-        : `Cannot read the network: Deno.networkInterfaces() failed: ${
-          error instanceof Error ? error.message : String(error)
-        }`,
-      { cause: earlier ?? error },
-    );
-  }
 }

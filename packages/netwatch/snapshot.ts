@@ -58,6 +58,10 @@ export interface DefaultRoute {
   readonly metric: number;
   /** The routing table: `"main"`, or a name or number of another. */
   readonly table: string;
+  /** Of a multipath route: how much of the traffic this hop gets, by share. */
+  readonly weight?: number;
+  /** The nexthop object (`ip nexthop`) that it leads to, if it does. */
+  readonly nexthop?: number;
 }
 
 /** Where a packet to the open Internet leaves now, all rules applied. */
@@ -68,6 +72,12 @@ export interface EffectiveRoute {
   readonly interface: string;
   /** The next router; absent when the interface itself is the link. */
   readonly gateway?: string;
+  /**
+   * The link-layer address of that router, which tells one network from
+   * another behind the same addresses; absent while this host has not spoken
+   * with it, and where it cannot be seen.
+   */
+  readonly hardware?: string;
 }
 
 /** A policy routing rule (`ip rule`). */
@@ -98,7 +108,7 @@ export interface NetworkSnapshot {
   readonly interfaces: readonly NetworkInterface[];
   /** Every default route of every table; each hop of a multipath one. */
   readonly defaultRoutes: readonly DefaultRoute[];
-  /** Policy routing rules; IPv4 ones on Linux, empty elsewhere. */
+  /** Policy routing rules of both families on Linux, empty elsewhere. */
   readonly rules: readonly RoutingRule[];
   /** Where packets to the Internet leave, per family; absent: nowhere. */
   readonly effective: {

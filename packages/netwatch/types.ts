@@ -27,6 +27,7 @@ export type {
   InterfaceStateEvent,
   InterfaceStateType,
   LossReason,
+  NetworkChangedEvent,
   OnlineEvent,
   RoutesChangedEvent,
   RulesChangedEvent,

@@ -73,6 +73,15 @@ testWith({
 });
 
 testWith({
+  name: "another router behind the same addresses is another network",
+  needs: ["netns"],
+  fn: async () => {
+    const rights = ["--allow-sys", "--allow-run", "--allow-net=0.0.0.0"];
+    await passes(denoRun([...rights, "--allow-net=10.77.0.1"], "swap"));
+  },
+});
+
+testWith({
   name: "without the right to run ip, addresses are found by polling",
   needs: ["netns"],
   fn: async () => {

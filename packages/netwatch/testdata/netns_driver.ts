@@ -12,7 +12,17 @@ import {
   readSnapshot,
   watchNetwork,
 } from "../mod.ts";
-import { cables, Ear, ip, line, monitors, sh, until } from "./netns_tools.ts";
+import { createSocket } from "node:dgram";
+import {
+  cables,
+  Ear,
+  ip,
+  line,
+  monitors,
+  Neighbour,
+  sh,
+  until,
+} from "./netns_tools.ts";
 import { randomRun } from "./netns_random.ts";
 
 // Only hints may find a change: the safety nets are out of reach.
@@ -98,11 +108,11 @@ async function reroute(ear: Ear): Promise<void> {
     "default-interface-changed replaced vA1>vA0",
   ]);
   await ear.expect("rule add from all table 100 priority 7", ...[
-    "route-changed rule-added 3>4",
+    "route-changed rule-added 5>6",
     "gateway-changed replaced 10.77.0.1>10.77.0.7",
   ]);
   await ear.expect("rule del priority 7", ...[
-    "route-changed rule-removed 4>3",
+    "route-changed rule-removed 6>5",
     "gateway-changed replaced 10.77.0.7>10.77.0.1",
   ]);
   // A route that goes with its nexthop object, of which only that is told.
@@ -266,6 +276,54 @@ async function paths(): Promise<void> {
   await expect("link set vA1 down", "other path-lost interface-down");
 }
 
+/** Speaks with the gateway, as any program does that uses the network. */
+async function speak(): Promise<void> {
+  const socket = createSocket("udp4");
+  await new Promise((resolve) => socket.send("x", 9, "10.77.0.1", resolve));
+  socket.close();
+}
+
+/** The same addresses, and another router behind them. */
+async function swap(): Promise<void> {
+  await cables();
+  await using router = await Neighbour.start();
+  await ip(`link set vB0 netns ${router.pid}`);
+  await router.ip("addr add 10.77.0.1/24 dev vB0");
+  await router.ip("link set vB0 address 02:00:00:00:00:0a");
+  await router.ip("link set vB0 up");
+  await ip("addr add 10.77.0.2/24 dev vA0");
+  await ip("link set vA0 up");
+  await using watch = await watchNetwork(EVENTS_ONLY);
+  await ip("route add default via 10.77.0.1");
+  const heard: string[] = [];
+  watch.on("*", (event) => heard.push(line(event)));
+  await speak();
+  const hardware = () => watch.state.effective.IPv4?.hardware;
+  await until(() => hardware() === "02:00:00:00:00:0a", () => "the router");
+  await watch.refresh();
+  heard.length = 0;
+  // The cable is drawn, and put into another router that looks the same.
+  await router.ip("link set vB0 down");
+  await until(() => heard.some((told) => told.startsWith("offline")), () => "");
+  await router.ip("link set vB0 address 02:00:00:00:00:0b");
+  await router.ip("link set vB0 up");
+  await until(() => heard.some((told) => told.startsWith("online")), () => "");
+  await speak();
+  await until(() => hardware() === "02:00:00:00:00:0b", () => "the other one");
+  assertEquals(heard.filter((told) => told.includes("changed")), [
+    "network-changed replaced 02:00:00:00:00:0a>02:00:00:00:00:0b",
+  ]);
+  // Pulled and put back into the same one: nothing but the carrier is told.
+  heard.length = 0;
+  await router.ip("link set vB0 down");
+  await until(() => heard.some((told) => told.startsWith("offline")), () => "");
+  await router.ip("link set vB0 up");
+  await until(() => heard.some((told) => told.startsWith("online")), () => "");
+  await speak();
+  await delay(700);
+  assertEquals(heard.filter((told) => told.includes("changed")), []);
+}
+
 /** No `ip` for this program: someone else adds 127.0.0.9 a little later. */
 async function blind(): Promise<void> {
   await using watch = await watchNetwork({ pollMs: 20, fallbackReadMs: 20 });
@@ -289,6 +347,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   script,
   sensors,
   paths,
+  swap,
   blind,
   hold,
   random: () => randomRun(Number(Deno.args[1]), 60),

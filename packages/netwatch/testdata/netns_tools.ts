@@ -50,12 +50,50 @@ export async function until(
 
 /** Two pairs of cables without IPv6 noise: vA0-vB0 and vA1-vB1. */
 export async function cables(): Promise<void> {
-  await ip("link set lo up");
+  await tryIp("link set lo up");
   for (const i of [0, 1]) {
     await ip(`link add vA${i} type veth peer name vB${i}`);
     for (const end of ["A", "B"]) {
       await ip(`link set v${end}${i} addrgenmode none`);
     }
+  }
+}
+
+/** Another host: a namespace that lives as long as this object. */
+export class Neighbour implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+
+  private constructor(child: Deno.ChildProcess) {
+    this.#child = child;
+  }
+
+  /** Starts it, with the other ends of the cables still here. */
+  static async start(): Promise<Neighbour> {
+    const child = new Deno.Command("unshare", {
+      args: ["-n", "sh", "-c", "ip link set lo up; echo; exec cat"],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const reader = child.stdout.getReader();
+    await reader.read();
+    reader.releaseLock();
+    return new Neighbour(child);
+  }
+
+  /** The process whose namespace it is. */
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  /** Runs `ip` there. */
+  async ip(line: string): Promise<void> {
+    await sh(`nsenter -t ${this.pid} -n ip ${line}`);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#child.stdin.close();
+    await this.#child.stdout.cancel();
+    await this.#child.status;
   }
 }
 
@@ -72,6 +110,8 @@ export function line(event: NetworkEvent): string {
         return `${event.interface} ${event.after.address}/${event.after.prefix}`;
       case "address-removed":
         return `${event.interface} ${event.before.address}/${event.before.prefix}`;
+      case "network-changed":
+        return `${event.before.hardware}>${event.after.hardware}`;
       case "gateway-changed":
         return `${event.before?.gateway}>${event.after?.gateway}`;
       case "default-interface-changed":

@@ -1,0 +1,106 @@
+import { assemble, FAMILIES, type Parts } from "./_assemble.ts";
+import { denoRows, fromDenoRows } from "./_deno_interfaces.ts";
+import {
+  IP_ARGS,
+  IP_RULE6_ARGS,
+  ipBatch,
+  parseIpBatch,
+  parseRules6,
+} from "./_linux_ip.ts";
+import { run } from "./_run.ts";
+import type { NetworkSnapshot, RoutingRule } from "./snapshot.ts";
+
+/** The gateways that packets to the Internet go to. */
+function gatewaysOf(effective: NetworkSnapshot["effective"]): string[] {
+  return FAMILIES.flatMap((family) => effective[family]?.gateway ?? []);
+}
+
+/**
+ * Reads everything: what one process of `ip` tells, the IPv6 rules, and who
+ * answers for a gateway that was not known before.
+ */
+export async function readLinux(
+  signal: AbortSignal | undefined,
+  known?: NetworkSnapshot,
+): Promise<NetworkSnapshot> {
+  const asked = known === undefined ? [] : gatewaysOf(known.effective);
+  const [parts, rules6] = await both(
+    readParts(signal, asked),
+    readRules6(signal),
+  );
+  if (typeof parts === "string") return blind(parts);
+  const gateways = gatewaysOf(parts.effective!);
+  const news = gateways.some((gateway) => !asked.includes(gateway));
+  // Another reading, so that all of the answer is of one moment.
+  const whole = news ? await readParts(signal, gateways) : parts;
+  return assemble(
+    withRules6(
+      typeof whole === "string" ? parts : whole,
+      rules6 ?? rulesOf(known),
+    ),
+  );
+}
+
+/**
+ * Reads what one process tells, which is as fast as it gets; the IPv6 rules
+ * stay as they were known.
+ */
+export async function readLinuxFast(
+  signal: AbortSignal | undefined,
+  known: NetworkSnapshot,
+): Promise<NetworkSnapshot> {
+  const parts = await readParts(signal, gatewaysOf(known.effective));
+  if (typeof parts === "string") return blind(parts);
+  return assemble(withRules6(parts, rulesOf(known)));
+}
+
+function rulesOf(
+  known: NetworkSnapshot | undefined,
+): readonly RoutingRule[] | undefined {
+  return known?.rules.filter(({ family }) => family === "IPv6");
+}
+
+function withRules6(
+  parts: Parts,
+  rules6: readonly RoutingRule[] | undefined,
+): Parts {
+  const { rules } = parts;
+  if (rules === undefined || rules6 === undefined) return parts;
+  return { ...parts, rules: [...rules, ...rules6] };
+}
+
+async function readParts(
+  signal: AbortSignal | undefined,
+  neighbours: readonly string[],
+): Promise<Parts | string> {
+  const stdin = ipBatch(neighbours);
+  const result = await run("ip", IP_ARGS, { stdin, signal });
+  if (!result.ok) return result.message;
+  // BusyBox has an `ip` that knows no -j.
+  return parseIpBatch(result.stdout) ??
+    "ip gave no JSON: install the one of iproute2";
+}
+
+async function readRules6(
+  signal: AbortSignal | undefined,
+): Promise<RoutingRule[] | undefined> {
+  const result = await run("ip", IP_RULE6_ARGS, { signal });
+  return result.ok ? parseRules6(result.stdout) : undefined;
+}
+
+function blind(why: string): NetworkSnapshot {
+  return assemble({
+    interfaces: fromDenoRows(denoRows(why)),
+    links: false,
+    sources: ["Deno.networkInterfaces"],
+    problems: [
+      `Routes, carrier and interfaces without address are not seen: ${why}`,
+    ],
+  });
+}
+
+/** As `Promise.all`, but a process that still runs is waited for. */
+async function both<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
+}
