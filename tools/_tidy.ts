@@ -197,6 +197,7 @@ export const PURE_FILES: readonly string[] = [
   "*_frame.ts",
   "*_inbox.ts",
   "*_liveness.ts",
+  "*_clock.ts",
   "*_commit_point.ts",
   "*_safe_point.ts",
   "*_segment.ts",

@@ -9,6 +9,7 @@ import {
   RESYNC_MS,
   TRIAL_MS,
 } from "./_core_state.ts";
+import { type ClockReading, compareClocks, firstReading } from "./_clock.ts";
 import { overlay, unseen } from "./_overlay.ts";
 import { diffSnapshots } from "./diff.ts";
 import type { NetworkEvent } from "./network_event.ts";
@@ -37,7 +38,7 @@ export function step(
 /** When to call {@linkcode step} with `wake`, if nothing else happens. */
 export function wakeAt(state: CoreState): number {
   const { monitor, unsettled, config } = state;
-  const times = [state.pollAtMs];
+  const times = [state.pollAtMs, state.clockAtMs];
   if (!state.reading) times.push(readDueAt(state));
   if (monitor.status === "trial") times.push(monitor.sinceMs + TRIAL_MS);
   if (monitor.status === "down") times.push(monitor.restartAtMs);
@@ -68,6 +69,7 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
         ...state,
         readAtMs: now,
         pollAtMs: config.poll ? now + config.pollMs : Infinity,
+        clockAtMs: now,
         // Due at once: `advance` starts it.
         monitor: config.monitor
           ? { status: "down", restartAtMs: now, attempt: 0 }
@@ -75,6 +77,8 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
       }, []];
     case "wake":
       return [state, []];
+    case "clock":
+      return takeClocks(state, input.reading, now);
     case "hint":
       return [hinted(state, now), []];
     case "refresh":
@@ -98,6 +102,23 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
     case "monitor-ended":
       return monitorEnded(state, input, now);
   }
+}
+
+/** After a sleep, or a while in which nothing was heard, everything is read. */
+function takeClocks(
+  state: CoreState,
+  reading: ClockReading,
+  now: number,
+): Told {
+  if (state.clock === undefined) {
+    return [{ ...state, clock: firstReading(reading) }, []];
+  }
+  const { pollMs } = state.config;
+  const { state: clock, events } = compareClocks(state.clock, reading, pollMs);
+  const next = { ...state, clock };
+  return events.some(({ type }) => type !== "clock-step")
+    ? [hinted({ ...next, gapMs: 0, allAtMs: now }, now), events]
+    : [next, events];
 }
 
 function hinted(state: CoreState, now: number): CoreState {
@@ -256,6 +277,10 @@ function advance(
   if (now >= state.pollAtMs) {
     state = { ...state, pollAtMs: now + config.pollMs };
     actions.push("poll");
+  }
+  if (now >= state.clockAtMs) {
+    state = { ...state, clockAtMs: now + config.pollMs };
+    actions.push("clock");
   }
   if (now >= readDueAt(state) && !state.reading) {
     const resynced = now >= (state.resyncAtMs ?? Infinity);

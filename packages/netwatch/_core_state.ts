@@ -1,3 +1,4 @@
+import type { ClockReading, ClockState } from "./_clock.ts";
 import type { NetworkEvent } from "./network_event.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 
@@ -64,6 +65,7 @@ export interface CoreState {
   /** When to read because it is time. */
   readonly fullAtMs: number;
   readonly pollAtMs: number;
+  readonly clockAtMs: number;
   /** The pause after a reading that found nothing new; 0 after a change. */
   readonly gapMs: number;
   readonly lastReadMs: number;
@@ -75,6 +77,7 @@ export interface CoreState {
     }
     | undefined;
   readonly monitor: MonitorState;
+  readonly clock?: ClockState | undefined;
   readonly degraded: {
     readonly monitor?: string | undefined;
     readonly read?: string | undefined;
@@ -83,6 +86,7 @@ export interface CoreState {
 
 /** What happened outside. */
 export type CoreInput =
+  | { readonly type: "clock"; readonly reading: ClockReading }
   | { readonly type: "start" | "wake" | "hint" | "refresh" }
   | { readonly type: "snapshot"; readonly snapshot: NetworkSnapshot }
   | { readonly type: "read-failed"; readonly reason: string }
@@ -95,7 +99,12 @@ export type CoreInput =
   };
 
 /** What the shell is to do. */
-export type CoreAction = "read" | "read-all" | "poll" | "start-monitor";
+export type CoreAction =
+  | "read"
+  | "read-all"
+  | "poll"
+  | "clock"
+  | "start-monitor";
 
 /** What follows from an input. */
 export interface CoreStep {
@@ -114,6 +123,7 @@ export function initial(config: CoreConfig): CoreState {
     again: false,
     fullAtMs: Infinity,
     pollAtMs: Infinity,
+    clockAtMs: Infinity,
     gapMs: 0,
     lastReadMs: -Infinity,
     monitor: { status: "off" },

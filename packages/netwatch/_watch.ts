@@ -6,6 +6,7 @@ import {
   initial,
 } from "./_core_state.ts";
 import { step, wakeAt } from "./_core.ts";
+import type { ClockReading } from "./_clock.ts";
 import { denoRows, fingerprint } from "./_deno_interfaces.ts";
 import { type Monitor, startMonitor } from "./_monitor.ts";
 import { toPath } from "./_path_target.ts";
@@ -141,6 +142,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       if (action === "read") this.#reading = this.#read(this.#core.snapshot);
       else if (action === "read-all") this.#reading = this.#read(undefined);
       else if (action === "poll") this.#poll();
+      else if (action === "clock") this.#readClocks();
       else this.#startMonitor();
     }
     this.#arm();
@@ -186,6 +188,15 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     if (rows === this.#lastRows) return;
     this.#lastRows = rows;
     this.#apply({ type: "hint" });
+  }
+
+  #readClocks(): void {
+    const reading: ClockReading = {
+      monotonicMs: performance.now(),
+      wallMs: Date.now(),
+      uptimeS: mayReadUptime() ? Deno.osUptime() : undefined,
+    };
+    this.#apply({ type: "clock", reading });
   }
 
   #rows(): string | undefined {
@@ -235,7 +246,15 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
   }
 }
 
+function mayReadUptime(): boolean {
+  const uptime = { name: "sys", kind: "osUptime" } as const;
+  return Deno.permissions.querySync(uptime).state === "granted";
+}
+
 const NO_CHANGE: ReadonlySet<string> = new Set<NetworkEvent["type"]>([
+  "woke",
+  "clock-step",
+  "stalled",
   "degraded",
   "recovered",
   "settled",

@@ -69,6 +69,12 @@ function subject(event: NetworkEvent | PathEvent): string {
       return "";
     case "settled":
       return `${event.changes} changes in ${Math.round(event.durationMs)} ms`;
+    case "woke":
+      return `after ${Math.round(event.asleepMs / 1_000)} s`;
+    case "clock-step":
+      return `by ${Math.round(event.stepMs / 1_000)} s`;
+    case "stalled":
+      return `for ${Math.round(event.stalledMs / 1_000)} s`;
     case "degraded":
     case "recovered":
       return event.what;

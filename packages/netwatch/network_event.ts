@@ -192,6 +192,39 @@ export interface SettledEvent {
   readonly durationMs: number;
 }
 
+/**
+ * The host slept and woke: addresses may still be there that lead nowhere any
+ * more. Told by the uptime, which counts sleep, against the monotonic clock.
+ */
+export interface WokeEvent {
+  /** Which kind. */
+  readonly type: "woke";
+  /** How it was found. */
+  readonly reason: "uptime";
+  /** How long it slept, in milliseconds, a second more or less. */
+  readonly asleepMs: number;
+}
+
+/** Somebody set the time of day: what was measured by it is wrong. */
+export interface ClockStepEvent {
+  /** Which kind. */
+  readonly type: "clock-step";
+  /** Which way; where the uptime cannot be read, a sleep looks like a step. */
+  readonly reason: "forward" | "back" | "forward-or-sleep";
+  /** By how much, in milliseconds; negative for back. */
+  readonly stepMs: number;
+}
+
+/** This program stood still: stopped, starved, or busy. The host did not sleep. */
+export interface StalledEvent {
+  /** Which kind. */
+  readonly type: "stalled";
+  /** How it was found: a timer came late. */
+  readonly reason: "late";
+  /** By how much, in milliseconds. */
+  readonly stalledMs: number;
+}
+
 /** The watch sees less than it should, or everything again. */
 export interface DegradedEvent<T extends "degraded" | "recovered"> {
   /** Which way. */
@@ -226,5 +259,8 @@ export type NetworkChange =
 export type NetworkEvent =
   | NetworkChange
   | SettledEvent
+  | WokeEvent
+  | ClockStepEvent
+  | StalledEvent
   | DegradedEvent<"degraded">
   | DegradedEvent<"recovered">;

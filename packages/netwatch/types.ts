@@ -20,6 +20,7 @@ export type {
   AddressAddedEvent,
   AddressChangedEvent,
   AddressRemovedEvent,
+  ClockStepEvent,
   DefaultChangedEvent,
   DegradedEvent,
   InterfaceAddedEvent,
@@ -32,4 +33,6 @@ export type {
   RoutesChangedEvent,
   RulesChangedEvent,
   SettledEvent,
+  StalledEvent,
+  WokeEvent,
 } from "./network_event.ts";

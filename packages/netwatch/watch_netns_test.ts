@@ -118,6 +118,86 @@ testWith({
   },
 });
 
+/** The next event of the `clocks` scenario. */
+class ClockEars implements AsyncDisposable {
+  readonly #child: Deno.ChildProcess;
+  readonly #reader: ReadableStreamDefaultReader<string>;
+
+  constructor(env: Record<string, string>) {
+    this.#child = new Deno.Command("unshare", {
+      args: [
+        "-Urn",
+        ...denoRun(
+          ["--allow-sys=networkInterfaces,osUptime", "--allow-run=ip,sh"],
+          "clocks",
+        ),
+      ],
+      env,
+      stdin: "null",
+      stdout: "piped",
+      stderr: "null",
+    }).spawn();
+    this.#reader = this.#child.stdout.pipeThrough(new TextDecoderStream())
+      .getReader();
+  }
+
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  async next(): Promise<{ type?: string; stepMs?: number }> {
+    const { value } = await this.#reader.read();
+    return JSON.parse(value!.split("\n")[0]!);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child.kill("SIGKILL");
+    await this.#reader.cancel();
+    await this.#child.status;
+  }
+}
+
+testWith({
+  name: "a clock that is set an hour on and back is told, and is no sleep",
+  needs: ["netns", "faketime"],
+  fn: async () => {
+    const file = await Deno.makeTempFile();
+    await Deno.writeTextFile(file, "+0");
+    const { stdout } = await new Deno.Command("sh", {
+      args: ["-c", "faketime -f +0 sh -c 'echo $LD_PRELOAD'"],
+    }).output();
+    {
+      await using ears = new ClockEars({
+        LD_PRELOAD: new TextDecoder().decode(stdout).trim(),
+        FAKETIME_TIMESTAMP_FILE: file,
+        FAKETIME_NO_CACHE: "1",
+        FAKETIME_DONT_FAKE_MONOTONIC: "1",
+      });
+      assertEquals(await ears.next(), {});
+      for (const [rate, sign] of [["+3600", 1], ["+0", -1]] as const) {
+        await Deno.writeTextFile(file, rate);
+        const { type, stepMs } = await ears.next();
+        assertEquals(type, "clock-step");
+        assertEquals(Math.round(stepMs! / 60_000), 60 * sign);
+      }
+    }
+    await Deno.remove(file);
+  },
+});
+
+testWith({
+  name: "a program that was stopped for a while stalled, and is no sleeper",
+  needs: ["netns"],
+  fn: async () => {
+    await using ears = new ClockEars({});
+    assertEquals(await ears.next(), {});
+    Deno.kill(ears.pid, "SIGSTOP");
+    await delay(5_600);
+    Deno.kill(ears.pid, "SIGCONT");
+    assertEquals((await ears.next()).type, "stalled");
+  },
+});
+
 async function alive(pid: number): Promise<boolean> {
   const { success } = await new Deno.Command("sh", {
     // A dead child of somebody who does not ask for it (Z) is no process.

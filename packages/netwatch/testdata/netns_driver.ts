@@ -324,6 +324,18 @@ async function swap(): Promise<void> {
   assertEquals(heard.filter((told) => told.includes("changed")), []);
 }
 
+/** Tells what the clocks say, until it is killed. */
+async function clocks(): Promise<void> {
+  await using watch = await watchNetwork({ pollMs: 200 });
+  watch.on("*", (event) => {
+    if (["woke", "clock-step", "stalled"].includes(event.type)) {
+      console.log(JSON.stringify(event));
+    }
+  });
+  console.log("{}");
+  await delay(25_000);
+}
+
 /** No `ip` for this program: someone else adds 127.0.0.9 a little later. */
 async function blind(): Promise<void> {
   await using watch = await watchNetwork({ pollMs: 20, fallbackReadMs: 20 });
@@ -348,6 +360,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   sensors,
   paths,
   swap,
+  clocks,
   blind,
   hold,
   random: () => randomRun(Number(Deno.args[1]), 60),

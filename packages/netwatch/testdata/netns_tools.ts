@@ -121,6 +121,9 @@ export function line(event: NetworkEvent): string {
       case "online":
       case "offline":
         return "";
+      case "woke":
+      case "clock-step":
+      case "stalled":
       case "settled":
       case "degraded":
       case "recovered":
