@@ -13,6 +13,7 @@ import { type ClockReading, compareClocks, firstReading } from "./_clock.ts";
 import { overlay, unseen } from "./_overlay.ts";
 import { diffSnapshots } from "./diff.ts";
 import type { NetworkEvent } from "./network_event.ts";
+import { isMajor } from "./severity.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 
 const RESTART_MS_MIN = 1_000;
@@ -170,6 +171,10 @@ function takeSnapshot(
       sinceMs: unsettled?.sinceMs ?? now,
       lastMs: now,
       changes: (unsettled?.changes ?? 0) + changes.length,
+      major: (unsettled?.major ?? false) ||
+        changes.some((change) =>
+          isMajor(change, snapshot, { ignore: state.config.ignore })
+        ),
     },
   }, now);
   const hidden = known === undefined ? [] : unseen(known, read);
@@ -310,6 +315,7 @@ function settle(state: CoreState, now: number): Told {
     type: "settled",
     reason: quiet ? "quiet" : "limit",
     changes: unsettled.changes,
+    major: unsettled.major,
     durationMs: now - unsettled.sinceMs,
   }]];
 }

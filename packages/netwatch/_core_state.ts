@@ -1,5 +1,6 @@
 import type { ClockReading, ClockState } from "./_clock.ts";
 import type { NetworkEvent } from "./network_event.ts";
+import type { IgnoredInterfaces } from "./severity.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 
 /** `ip monitor` hears nothing in its first milliseconds (3 were measured). */
@@ -28,6 +29,8 @@ export interface CoreConfig {
   readonly monitor: boolean;
   /** Whether `Deno.networkInterfaces()` may be asked. */
   readonly poll: boolean;
+  /** Interfaces whose changes are never major. */
+  readonly ignore?: IgnoredInterfaces | undefined;
 }
 
 /** Where the event source is. */
@@ -74,6 +77,7 @@ export interface CoreState {
       readonly sinceMs: number;
       readonly lastMs: number;
       readonly changes: number;
+      readonly major: boolean;
     }
     | undefined;
   readonly monitor: MonitorState;

@@ -68,7 +68,9 @@ function subject(event: NetworkEvent | PathEvent): string {
     case "offline":
       return "";
     case "settled":
-      return `${event.changes} changes in ${Math.round(event.durationMs)} ms`;
+      return `${event.changes} changes, ${
+        event.major ? "major" : "minor"
+      }, in ${Math.round(event.durationMs)} ms`;
     case "woke":
       return `after ${Math.round(event.asleepMs / 1_000)} s`;
     case "clock-step":

@@ -53,6 +53,11 @@ export type {
   Scope,
 } from "./snapshot.ts";
 export {
+  type IgnoredInterfaces,
+  isMajor,
+  type SeverityOptions,
+} from "./severity.ts";
+export {
   type NetworkWatch,
   watchNetwork,
   type WatchOptions,

@@ -188,6 +188,8 @@ export interface SettledEvent {
   readonly reason: "quiet" | "limit";
   /** How many changes were published since the first. */
   readonly changes: number;
+  /** Whether one of them was a reason to look at connections: see `isMajor`. */
+  readonly major: boolean;
   /** Milliseconds from the first change until now. */
   readonly durationMs: number;
 }

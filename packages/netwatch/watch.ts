@@ -3,6 +3,7 @@ import { platform } from "./_platform.ts";
 import { Watch } from "./_watch.ts";
 import type { NetworkEvent } from "./network_event.ts";
 import type { PathHandle, PathTarget } from "./path.ts";
+import type { IgnoredInterfaces } from "./severity.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 
 /** Options for {@linkcode watchNetwork}. */
@@ -47,6 +48,13 @@ export interface WatchOptions {
    * @default {true}
    */
   readonly monitor?: boolean | undefined;
+  /**
+   * Interfaces whose changes are never major, such as the program's own VPN;
+   * see `isMajor`. Their events come all the same.
+   *
+   * @default {[]}
+   */
+  readonly ignore?: IgnoredInterfaces | undefined;
   /** Receives what a listener throws; see `EmitterOptions` of the events. */
   readonly onListenerError?: ((error: unknown) => void) | undefined;
 }
@@ -127,6 +135,7 @@ export async function watchNetwork(
     settleMsMax: ms("settleMsMax", options.settleMsMax, 2_000),
     monitor: linux && (options.monitor ?? true),
     poll: mayPoll(),
+    ignore: options.ignore,
   }, onListenerError);
   await watch.open(signal);
   return watch;
