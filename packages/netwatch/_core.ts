@@ -196,12 +196,14 @@ function leftOpen(
   soon: number,
   now: number,
 ): Pick<CoreState, "allAtMs" | "lookups"> {
-  const { readingAll, allAtMs = Infinity } = state;
+  const { readingAll, allAtMs = Infinity, unsettled, config } = state;
   const lookups = changed ? 0 : state.lookups;
-  if (!readingAll) {
-    const ms = changed ? now + ALL_MS : soon;
-    return { allAtMs: Math.min(allAtMs, ms), lookups };
+  if (!readingAll && changed) {
+    // Not in the way of the next change, if there are many.
+    const latest = (unsettled?.sinceMs ?? now) + config.settleMsMax;
+    return { allAtMs: Math.min(now + ALL_MS, latest), lookups };
   }
+  if (!readingAll) return { allAtMs: Math.min(allAtMs, soon), lookups };
   const silent = Object.values(snapshot.effective).some((route) =>
     route.gateway !== undefined && route.hardware === undefined
   );

@@ -9,8 +9,8 @@ export const RESYNC_MS = 50;
 export const TRIAL_MS = 250;
 /** The longest pause between readings while hints keep telling nothing new. */
 export const GAP_MS_MAX = 100;
-/** How soon after a change everything is read. */
-export const ALL_MS = 100;
+/** How long no change must have come before everything is read once. */
+export const ALL_MS = 200;
 /** When to look again for a gateway that nobody has spoken with yet. */
 export const LOOKUP_MS: readonly number[] = [200, 500, 1_000, 3_000, 10_000];
 /** What the shell was told to do, in milliseconds. */

@@ -123,7 +123,7 @@ Deno.test("settled comes after the quiet, and at the limit when there is none", 
   bench.put({ type: "hint" });
   bench.put({ type: "snapshot", snapshot: B });
   const changedMs = bench.nowMs;
-  bench.nowMs += 100;
+  bench.nowMs += 200;
   bench.put({ type: "wake" });
   bench.put({ type: "snapshot", snapshot: B });
   assertEquals(wakeAt(bench.state), changedMs + 250);
@@ -195,7 +195,7 @@ Deno.test("after a change everything is read once it is quieter", () => {
   bench.put({ type: "hint" });
   bench.put({ type: "snapshot", snapshot: B });
   bench.take();
-  bench.nowMs += 100;
+  bench.nowMs += 200;
   bench.put({ type: "wake" });
   assertEquals(bench.take(), ["read-all"]);
 });
@@ -215,7 +215,7 @@ Deno.test("a gateway that does not answer yet is looked for, less and less", () 
     reads.push(bench.nowMs - start);
     bench.put({ type: "snapshot", snapshot: silent });
   }
-  assertEquals(reads, [100, 300, 800, 1_800, 4_800, 14_800]);
+  assertEquals(reads, [200, 400, 900, 1_900, 4_900, 14_900]);
   bench.events.length = 0;
   bench.put({ type: "refresh" });
   bench.put({ type: "snapshot", snapshot: behind("10.0.0.9", MAC) });
