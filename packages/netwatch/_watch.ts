@@ -42,6 +42,8 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     changes: 0,
   };
   #core: CoreState;
+  #hintedAtMs: number | undefined;
+  #latencyMs: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #monitor: Monitor | undefined;
   #reading: Promise<void> | undefined;
@@ -84,6 +86,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     const { monitor, degraded } = this.#core;
     return {
       ...this.#counts,
+      latencyMs: this.#latencyMs,
       monitor: monitor.status === "trial" ? "live" : monitor.status,
       degraded: Object.values(degraded).filter((why) => why !== undefined),
     };
@@ -146,12 +149,24 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       else this.#startMonitor();
     }
     this.#arm();
+    this.#timeChange(input, events);
     // Last: listeners may call anything, and see the new state.
     for (const event of events) this.#emitter.emit(event);
     const changes = events.filter(({ type }) => !NO_CHANGE.has(type)).length;
     if (changes === 0) return;
     this.#counts.changes += changes;
     for (const path of [...this.#paths]) path.update(this.state);
+  }
+
+  #timeChange(input: CoreInput, events: readonly NetworkEvent[]): void {
+    if (input.type === "hint") this.#hintedAtMs ??= performance.now();
+    if (input.type !== "snapshot") return;
+    if (events.some(({ type }) => !NO_CHANGE.has(type))) {
+      this.#latencyMs = this.#hintedAtMs === undefined
+        ? undefined
+        : performance.now() - this.#hintedAtMs;
+    }
+    this.#hintedAtMs = undefined;
   }
 
   #arm(): void {

@@ -8,11 +8,12 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { LiveScreen } from "./_live.ts";
 import { platform } from "./_platform.ts";
 import { describeEvent, describeSnapshot } from "./describe.ts";
 import type { NetworkEvent } from "./network_event.ts";
 import { readSnapshot } from "./read.ts";
-import { watchNetwork } from "./watch.ts";
+import { type NetworkWatch, watchNetwork } from "./watch.ts";
 
 const HELP = `Shows the network of this host, and what changes in it.
 
@@ -20,16 +21,22 @@ Usage: netwatch <command> [options]
 
 Commands:
   snapshot          print the network as it is now
-  watch             print each change as it happens, until Ctrl-C
+  watch             show the network and each change of it, until Ctrl-C: a
+                    table on a terminal, lines elsewhere
 
 Options:
   --json            one JSON object a line: the snapshot, or the very events
+  --once            watch: print the network as it is now, and end
+  --lines           watch: print lines on a terminal too
+  --ignore <name>   watch: an interface whose changes are never major; may be
+                    given more than once
   --poll-ms <n>     watch: how often to look at the addresses (default 1000)
   --no-monitor      watch: find changes by looking only
   --help            this text
 
 Permissions:
   --allow-sys=networkInterfaces   addresses
+  --allow-sys=osUptime            to tell sleep from a clock that was set
   --allow-run=ip,sh               Linux: links, routes, and events at once
                                   (ip alone will do; with sh the helper ends
                                   at once when this program is killed)
@@ -50,7 +57,8 @@ export async function main(args: string[]): Promise<number> {
     return 0;
   }
   try {
-    await (usage.command === "snapshot" ? snapshot(usage) : watch(usage));
+    const once = usage.command === "snapshot" || usage.once;
+    await (once ? snapshot(usage) : watch(usage));
     return 0;
   } catch (error) {
     console.error(error instanceof Error ? error.message : String(error));
@@ -62,6 +70,9 @@ interface Usage {
   readonly help: boolean;
   readonly command: "snapshot" | "watch";
   readonly json: boolean;
+  readonly once: boolean;
+  readonly lines: boolean;
+  readonly ignore: readonly string[];
   readonly monitor: boolean;
   readonly pollMs: number | undefined;
 }
@@ -75,12 +86,15 @@ function parse(args: string[]): Usage | string {
       options: {
         help: { type: "boolean", short: "h", default: false },
         json: { type: "boolean", default: false },
+        once: { type: "boolean", default: false },
+        lines: { type: "boolean", default: false },
+        ignore: { type: "string", multiple: true, default: [] },
         "no-monitor": { type: "boolean", default: false },
         "poll-ms": { type: "string" },
       },
     });
     const [command, ...rest] = positionals;
-    const { help, json, "poll-ms": poll } = values;
+    const { help, json, once, lines, ignore, "poll-ms": poll } = values;
     if (!help && command !== "snapshot" && command !== "watch") {
       return command === undefined
         ? "Cannot start: no command is given"
@@ -94,6 +108,9 @@ function parse(args: string[]): Usage | string {
     return {
       help,
       json,
+      once,
+      lines,
+      ignore,
       pollMs,
       command: command === "snapshot" ? "snapshot" : "watch",
       monitor: !values["no-monitor"],
@@ -111,8 +128,22 @@ async function snapshot({ json }: Usage): Promise<void> {
   else for (const line of describeSnapshot(now)) console.log(line);
 }
 
-async function watch({ json, pollMs, monitor }: Usage): Promise<void> {
-  await using network = await watchNetwork({ pollMs, monitor });
+async function watch(usage: Usage): Promise<void> {
+  const { json, pollMs, monitor, ignore } = usage;
+  await using network = await watchNetwork({ pollMs, monitor, ignore });
+  if (!json && !usage.lines && Deno.stdout.isTerminal()) {
+    const encoder = new TextEncoder();
+    using _screen = new LiveScreen(
+      network,
+      (text) => void Deno.stdout.writeSync(encoder.encode(text)),
+    );
+    return await asked();
+  }
+  printEvents(network, json);
+  await asked();
+}
+
+function printEvents(network: NetworkWatch, json: boolean): void {
   network.on("*", (event: NetworkEvent) => {
     console.log(
       json
@@ -125,13 +156,17 @@ async function watch({ json, pollMs, monitor }: Usage): Promise<void> {
     for (const why of network.stats().degraded) console.log(`note: ${why}`);
     console.log("watching; Ctrl-C ends");
   }
+}
+
+/** Until somebody asks for the end. */
+async function asked(): Promise<void> {
   const signals: Deno.Signal[] = platform() === "windows"
     ? ["SIGINT"]
     : ["SIGINT", "SIGTERM"];
-  const asked = Promise.withResolvers<void>();
-  const end = () => asked.resolve();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const end = () => resolve();
   for (const signal of signals) Deno.addSignalListener(signal, end);
-  await asked.promise;
+  await promise;
   for (const signal of signals) Deno.removeSignalListener(signal, end);
 }
 

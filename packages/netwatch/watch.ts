@@ -73,6 +73,11 @@ export interface WatchStats {
   readonly monitorStarts: number;
   /** Changes published. */
   readonly changes: number;
+  /**
+   * Of the latest change: milliseconds from the hint until it was published;
+   * absent where it was found without one.
+   */
+  readonly latencyMs: number | undefined;
   /** Whether events come at once: `live`, or why not. */
   readonly monitor: "off" | "starting" | "live" | "down";
   /** One sentence for each thing that does not work as it should. */

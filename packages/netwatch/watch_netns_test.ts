@@ -131,6 +131,30 @@ testWith({
   },
 });
 
+testWith({
+  name:
+    "on a terminal watch draws a table in place, with the change and how soon it was told",
+  needs: ["netns", "script"],
+  fn: async () => {
+    const cli = new URL("./cli.ts", import.meta.url).pathname;
+    const watch = [
+      ...["env", "TERM=xterm", Deno.execPath(), "run", "--no-prompt"],
+      ...["--no-check", "--config", CONFIG, "--allow-sys", "--allow-run=ip,sh"],
+      ...[cli, "watch"],
+    ].join(" ");
+    const shown = await passes([
+      "sh",
+      "-c",
+      `ip link set lo up
+(sleep 1.5; ip addr add 127.0.0.9/8 dev lo) &
+exec script -qec "stty cols 100 rows 30; timeout --preserve-status -s INT 3 ${watch}" /dev/null`,
+    ]);
+    assert(shown.includes("INTERFACE"), shown);
+    assert(/\u001b\[\d+F\u001b\[J/.test(shown), "it is not drawn in place");
+    assert(/ms {2}address-added: 127\.0\.0\.9\/8 on lo/.test(shown), shown);
+  },
+});
+
 /** The next event of the `clocks` scenario. */
 class ClockEars implements AsyncDisposable {
   readonly #child: Deno.ChildProcess;

@@ -19,9 +19,16 @@ import type { ResumableConn } from "./resumable_conn.ts";
 import type { Transport } from "./transport.ts";
 
 const OPEN_ATTEMPTS = 3;
+// Of a path, and of a whole network: the way there may be another one now. A
+// new transport is tried; until it stands the old one carries the stream.
 const REPLACES_TRANSPORT: ReadonlySet<string> = new Set([
+  "default-interface-changed",
+  "gateway-changed",
+  "network-changed",
+  "online",
   "path-changed",
   "path-restored",
+  "woke",
 ]);
 
 /** Keeps one session supplied with transports. */

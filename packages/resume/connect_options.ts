@@ -16,9 +16,11 @@ export interface DialContext {
 export type Dial = (context: DialContext) => Promise<Transport>;
 
 /**
- * A source of news about the network. Any `Events` will do. `path-lost` drops
- * the transport; `path-changed` and `path-restored` get a new one while the old
- * one still carries the stream; every event ends a wait between redials.
+ * A source of news about the network. Any `Events` will do: a watch of
+ * `@holdfast/netwatch` as it is, or what it tells of one path. `path-lost` drops
+ * the transport. `path-changed`, `path-restored`, `default-interface-changed`,
+ * `gateway-changed`, `network-changed`, `online` and `woke` get a new one, while
+ * the old one still carries the stream. Every event ends a wait between redials.
  */
 export interface NetworkNews {
   /** See `Events.on`. */

@@ -20,6 +20,7 @@ export type Program =
   | "node"
   | "python3"
   | "redis-server"
+  | "script"
   | "sh"
   | "ssh"
   | "sshd"
@@ -42,6 +43,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   node: ["node", "--version"],
   python3: ["python3", "--version"],
   "redis-server": ["redis-server", "--version"],
+  script: ["script", "--version"],
   sh: ["sh", "-c", ":"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
