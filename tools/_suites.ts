@@ -49,8 +49,12 @@ export const SUITES: readonly Suite[] = [
   {
     name: "netwatch",
     paths: ["packages/netwatch"],
-    permissions: ["--allow-sys=networkInterfaces", "--allow-read"],
-    programs: ["deno", "ip", "sh", "unshare"],
+    permissions: [
+      "--allow-sys=networkInterfaces,osUptime",
+      "--allow-read",
+      "--allow-write=$TMP",
+    ],
+    programs: ["busybox", "deno", "faketime", "ip", "script", "sh", "unshare"],
     doc: true,
   },
   {

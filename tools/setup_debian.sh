@@ -17,6 +17,7 @@ PARTS=(
   'nginx nginx'
   'python3 python3'
   'ip iproute2'
+  'busybox busybox'
   'nft nftables'
   'iptables iptables'
   'ufw ufw'

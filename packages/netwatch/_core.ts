@@ -13,13 +13,9 @@ import { type ClockReading, compareClocks, firstReading } from "./_clock.ts";
 import { overlay, unseen } from "./_overlay.ts";
 import { diffSnapshots } from "./diff.ts";
 import type { NetworkEvent } from "./network_event.ts";
+import { degrade, monitorEnded, recover, type Told } from "./_core_monitor.ts";
 import { isMajor } from "./severity.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
-
-const RESTART_MS_MIN = 1_000;
-const RESTART_MS_MAX = 60_000;
-/** A monitor that lived this long starts afresh with its restart delays. */
-const MONITOR_STABLE_MS = 10_000;
 
 /**
  * The whole scheduling of a watch: when to read, when to look, when to try the
@@ -60,8 +56,6 @@ function allDueAt(state: CoreState): number {
   return Math.min(fullAtMs, resyncAtMs, allAtMs);
 }
 
-type Told = readonly [CoreState, readonly NetworkEvent[]];
-
 function take(state: CoreState, input: CoreInput, now: number): Told {
   const { config } = state;
   switch (input.type) {
@@ -101,7 +95,8 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
       }, []];
     }
     case "monitor-ended":
-      return monitorEnded(state, input, now);
+      // It may have died before it told of a change.
+      return monitorEnded(hinted(state, now), input, now);
   }
 }
 
@@ -211,57 +206,6 @@ function leftOpen(
   return waitMs === undefined
     ? { allAtMs: undefined, lookups }
     : { allAtMs: now + waitMs, lookups: lookups + 1 };
-}
-
-function monitorEnded(
-  state: CoreState,
-  input: { readonly reason: string; readonly final: boolean },
-  now: number,
-): Told {
-  const { monitor, config } = state;
-  const stable = "sinceMs" in monitor &&
-    now - monitor.sinceMs > MONITOR_STABLE_MS;
-  const attempt = stable || !("attempt" in monitor) ? 0 : monitor.attempt;
-  const delayMs = Math.min(RESTART_MS_MAX, RESTART_MS_MIN * 2 ** attempt);
-  const next: CoreState = {
-    ...state,
-    monitor: {
-      status: "down",
-      restartAtMs: input.final ? Infinity : now + delayMs,
-      attempt: Math.min(attempt + 1, 16),
-    },
-    fullAtMs: Math.min(state.fullAtMs, now + config.fallbackReadMs),
-  };
-  // It may have died before it told of a change.
-  return degrade(
-    hinted(next, now),
-    "monitor",
-    `${input.reason}: changes are found by reading every ${config.fallbackReadMs} ms`,
-  );
-}
-
-function degrade(
-  state: CoreState,
-  what: "monitor" | "read",
-  reason: string,
-): Told {
-  const known = state.degraded[what] !== undefined;
-  return [
-    { ...state, degraded: { ...state.degraded, [what]: reason } },
-    known ? [] : [{ type: "degraded", what, reason }],
-  ];
-}
-
-function recover(
-  state: CoreState,
-  what: "monitor" | "read",
-  reason: string,
-): Told {
-  if (state.degraded[what] === undefined) return [state, []];
-  return [
-    { ...state, degraded: { ...state.degraded, [what]: undefined } },
-    [{ type: "recovered", what, reason }],
-  ];
 }
 
 /** Does what is due. */

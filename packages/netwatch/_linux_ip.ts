@@ -15,7 +15,7 @@ import type {
  * sent to them. The AS112 prefixes (RFC 7535) are global by decree, so no
  * local network and no documentation example holds them.
  */
-const PROBES: Readonly<Record<Family, string>> = {
+export const PROBES: Readonly<Record<Family, string>> = {
   IPv4: "192.31.196.1",
   IPv6: "2001:4:112::1",
 };

@@ -6,7 +6,9 @@ import {
   ipBatch,
   parseIpBatch,
   parseRules6,
+  PROBES,
 } from "./_linux_ip.ts";
+import { parseIpText } from "./_linux_text.ts";
 import { run } from "./_run.ts";
 import type { NetworkSnapshot, RoutingRule } from "./snapshot.ts";
 
@@ -66,7 +68,10 @@ function withRules6(
 ): Parts {
   const { rules } = parts;
   if (rules === undefined || rules6 === undefined) return parts;
-  return { ...parts, rules: [...rules, ...rules6] };
+  const rules4 = rules.filter(({ family }) => family === "IPv4");
+  // In plain words both were asked for already.
+  const own = rules.filter(({ family }) => family === "IPv6");
+  return { ...parts, rules: [...rules4, ...(own.length > 0 ? own : rules6)] };
 }
 
 async function readParts(
@@ -76,9 +81,33 @@ async function readParts(
   const stdin = ipBatch(neighbours);
   const result = await run("ip", IP_ARGS, { stdin, signal });
   if (!result.ok) return result.message;
-  // BusyBox has an `ip` that knows no -j.
-  return parseIpBatch(result.stdout) ??
-    "ip gave no JSON: install the one of iproute2";
+  // BusyBox has an `ip` that knows no -j, and old ones of iproute2 get it wrong.
+  return parseIpBatch(result.stdout) ?? await readText(signal) ??
+    "ip gave nothing that is understood: install the one of iproute2";
+}
+
+/** Asks in plain words, one process after the other. */
+async function readText(
+  signal: AbortSignal | undefined,
+): Promise<Parts | undefined> {
+  const ask = async (...args: string[]): Promise<string> => {
+    const result = await run("ip", args, { signal });
+    return result.ok ? result.stdout : "";
+  };
+  const each = async (...args: string[]) => ({
+    IPv4: await ask("-o", "-4", ...args),
+    IPv6: await ask("-o", "-6", ...args),
+  });
+  return parseIpText({
+    links: await ask("-o", "link", "show"),
+    addresses: await ask("-o", "addr", "show"),
+    routes: await each("route", "show", "table", "all"),
+    rules: await each("rule", "show"),
+    effective: {
+      IPv4: await ask("-o", "-4", "route", "get", PROBES.IPv4),
+      IPv6: await ask("-o", "-6", "route", "get", PROBES.IPv6),
+    },
+  });
 }
 
 async function readRules6(

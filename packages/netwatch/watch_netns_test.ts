@@ -95,6 +95,22 @@ testWith({
 });
 
 testWith({
+  name: "where the only ip is that of BusyBox, its words tell the same",
+  needs: ["netns", "busybox"],
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    await passes([
+      "sh",
+      "-c",
+      `ln -s "$(command -v busybox)" ${folder}/ip; PATH=${folder}:$PATH; exec "$@"`,
+      "sh",
+      ...denoRun(["--allow-sys", "--allow-run"], "busybox"),
+    ]);
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+testWith({
   name: "without the right to run ip, addresses are found by polling",
   needs: ["netns"],
   fn: async () => {
@@ -150,7 +166,7 @@ testWith({
 exec script -qec "stty cols 100 rows 30; timeout --preserve-status -s INT 3 ${watch}" /dev/null`,
     ]);
     assert(shown.includes("INTERFACE"), shown);
-    assert(/\u001b\[\d+F\u001b\[J/.test(shown), "it is not drawn in place");
+    assert(shown.includes("F\u001b[J"), "it is not drawn in place");
     assert(/ms {2}address-added: 127\.0\.0\.9\/8 on lo/.test(shown), shown);
   },
 });
@@ -164,12 +180,14 @@ class ClockEars implements AsyncDisposable {
     this.#child = new Deno.Command("unshare", {
       args: [
         "-Urn",
+        // By itself: Deno lets nobody set LD_PRELOAD who may not run anything.
+        "env",
+        ...Object.entries(env).map(([name, value]) => `${name}=${value}`),
         ...denoRun(
           ["--allow-sys=networkInterfaces,osUptime", "--allow-run=ip,sh"],
           "clocks",
         ),
       ],
-      env,
       stdin: "null",
       stdout: "piped",
       stderr: "null",
@@ -178,8 +196,8 @@ class ClockEars implements AsyncDisposable {
       .getReader();
   }
 
-  get pid(): number {
-    return this.#child.pid;
+  signal(name: Deno.Signal): void {
+    this.#child.kill(name);
   }
 
   async next(): Promise<{ type?: string; stepMs?: number }> {
@@ -228,9 +246,9 @@ testWith({
   fn: async () => {
     await using ears = new ClockEars({});
     assertEquals(await ears.next(), {});
-    Deno.kill(ears.pid, "SIGSTOP");
+    ears.signal("SIGSTOP");
     await delay(5_600);
-    Deno.kill(ears.pid, "SIGCONT");
+    ears.signal("SIGCONT");
     assertEquals((await ears.next()).type, "stalled");
   },
 });

@@ -6,6 +6,7 @@
 
 /** A program that some test runs. */
 export type Program =
+  | "busybox"
   | "chromium"
   | "conntrack"
   | "dbus-daemon"
@@ -29,6 +30,7 @@ export type Program =
 
 /** How to ask each part for a sign of life; the exit code does not matter. */
 const PROBES: Record<Program, readonly [string, ...string[]]> = {
+  busybox: ["busybox", "true"],
   chromium: ["chromium", "--version"],
   conntrack: ["conntrack", "--version"],
   "dbus-daemon": ["dbus-daemon", "--version"],

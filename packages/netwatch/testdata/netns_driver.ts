@@ -336,6 +336,30 @@ async function clocks(): Promise<void> {
   await delay(25_000);
 }
 
+/** The only `ip` is that of BusyBox: found by looking, told by its words. */
+async function busybox(): Promise<void> {
+  await using watch = await watchNetwork({ fallbackReadMs: 100 });
+  assertEquals(watch.state.sees, ["addresses", "links", "routes", "rules"]);
+  assertEquals(watch.state.problems, []);
+  await using changes = watch.events();
+  // Somebody else, with the whole of it, changes the network.
+  const other = (line: string) =>
+    sh(`PATH=/usr/sbin:/sbin:/usr/bin:/bin; ip ${line}`);
+  await other("link add vA type veth peer name vB");
+  await other("addr add 10.77.0.2/24 dev vA");
+  await other("link set vA up");
+  await other("link set vB up");
+  await other("route add default via 10.77.0.1");
+  for await (const event of changes) if (event.type === "online") break;
+  assertEquals(watch.state.effective.IPv4, {
+    family: "IPv4",
+    interface: "vA",
+    gateway: "10.77.0.1",
+  });
+  await other("link set vB down");
+  await watch.once("carrier-lost", { signal: AbortSignal.timeout(5_000) });
+}
+
 /** No `ip` for this program: someone else adds 127.0.0.9 a little later. */
 async function blind(): Promise<void> {
   await using watch = await watchNetwork({ pollMs: 20, fallbackReadMs: 20 });
@@ -361,6 +385,7 @@ const scenarios: Record<string, () => Promise<void>> = {
   paths,
   swap,
   clocks,
+  busybox,
   blind,
   hold,
   random: () => {
