@@ -1,3 +1,4 @@
+import { ROUTE_MONITOR_ARGS, RouteHints } from "./_route_monitor.ts";
 import { explain } from "./_run.ts";
 
 /** What changes are heard of; `nexthop` alone tells that a route lost its hop. */
@@ -17,10 +18,37 @@ const MONITOR_ARGS = [
  * Ctrl-C, which must not part the two. A line tells it that the monitor is
  * gone, so that it kills nobody who got the number meanwhile.
  */
-const SCRIPT = `trap '' INT
-ip ${MONITOR_ARGS.join(" ")} & p=$!
+function script(sensor: Sensor): string {
+  return `trap '' INT
+${sensor.command} ${sensor.args.join(" ")} & p=$!
 exec >/dev/null 2>&1
 read -r _ || kill -9 $p`;
+}
+
+/** A program that says something whenever the network changes. */
+export interface Sensor {
+  readonly command: string;
+  readonly args: readonly string[];
+  /** Tells, of what comes in pieces, which is a reason to look; a new one each. */
+  readonly filter: () => (text: string) => boolean;
+}
+
+/** Of Linux: whatever it says is a reason to look. */
+export const IP_MONITOR: Sensor = {
+  command: "ip",
+  args: MONITOR_ARGS,
+  filter: () => () => true,
+};
+
+/** Of macOS and the BSDs: some of what it says is a reason to look. */
+export const ROUTE_MONITOR: Sensor = {
+  command: "route",
+  args: ROUTE_MONITOR_ARGS,
+  filter() {
+    const hints = new RouteHints();
+    return (text) => hints.feed(text);
+  },
+};
 
 /** How long the monitor may take to end before it is killed. */
 const STOP_MS_MAX = 1_000;
@@ -46,27 +74,36 @@ export interface Monitor {
  *
  * `undefined` when it could not be started; `onEnd` has been told.
  */
-export function startMonitor(listener: MonitorListener): Monitor | undefined {
+export function startMonitor(
+  sensor: Sensor,
+  listener: MonitorListener,
+): Monitor | undefined {
   const wrapped = mayRunShell();
   let child: Deno.ChildProcess;
   try {
-    child = new Deno.Command(wrapped ? "sh" : "ip", {
-      args: wrapped ? ["-c", SCRIPT] : MONITOR_ARGS,
+    child = new Deno.Command(wrapped ? "sh" : sensor.command, {
+      args: wrapped ? ["-c", script(sensor)] : [...sensor.args],
       stdin: wrapped ? "piped" : "null",
       stdout: "piped",
       stderr: "piped",
     }).spawn();
   } catch (error) {
-    const { message, why } = explain("ip monitor", error);
+    const { message, why } = explain(nameOf(sensor), error);
     listener.onEnd(
       why === "not-permitted"
-        ? "Deno may not run ip monitor: add --allow-run=ip"
+        ? `Deno may not run ${
+          nameOf(sensor)
+        }: add --allow-run=${sensor.command}`
         : message,
       why !== "failed",
     );
     return undefined;
   }
-  return new Running(child, wrapped, listener);
+  return new Running(child, wrapped, listener, sensor);
+}
+
+function nameOf({ command }: Sensor): string {
+  return `${command} monitor`;
 }
 
 /** Asked, not tried: a program that grants only `ip` is not to be prompted. */
@@ -86,20 +123,25 @@ class Running implements Monitor {
     child: Deno.ChildProcess,
     wrapped: boolean,
     listener: MonitorListener,
+    sensor: Sensor,
   ) {
     this.#child = child;
     this.#stdin = wrapped ? child.stdin.getWriter() : undefined;
     this.#readers = [child.stdout.getReader(), child.stderr.getReader()];
-    this.#ended = this.#listen(listener);
+    this.#ended = this.#listen(listener, sensor);
   }
 
-  async #listen(listener: MonitorListener): Promise<void> {
+  async #listen(listener: MonitorListener, sensor: Sensor): Promise<void> {
     const [stdout, stderr] = this.#readers;
     const decoder = new TextDecoder();
     let complaint = "";
+    const isReason = sensor.filter();
+    const words = new TextDecoder();
     await Promise.all([
-      drain(stdout!, () => {
-        if (this.#stopping === undefined) listener.onHint("change");
+      drain(stdout!, (bytes) => {
+        if (this.#stopping !== undefined) return;
+        const text = words.decode(bytes, { stream: true });
+        if (isReason(text)) listener.onHint("change");
       }),
       drain(stderr!, (bytes) => {
         complaint = decoder.decode(bytes).trim().slice(0, 200);
@@ -110,9 +152,9 @@ class Running implements Monitor {
     if (this.#stopping === undefined) await this.#closeStdin("\n");
     await this.#child.status;
     if (this.#stopping !== undefined) return;
-    const missing = /\bip: (command )?not found/.test(complaint);
+    const missing = /: (command )?not found/.test(complaint);
     const why = complaint === "" ? "" : ` (${complaint.replace(/\s+/g, " ")})`;
-    listener.onEnd(`ip monitor ended${why}`, missing);
+    listener.onEnd(`${nameOf(sensor)} ended${why}`, missing);
   }
 
   stop(): Promise<void> {

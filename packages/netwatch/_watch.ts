@@ -8,7 +8,13 @@ import {
 import { step, wakeAt } from "./_core.ts";
 import type { ClockReading } from "./_clock.ts";
 import { denoRows, fingerprint } from "./_deno_interfaces.ts";
-import { type Monitor, startMonitor } from "./_monitor.ts";
+import {
+  IP_MONITOR,
+  type Monitor,
+  ROUTE_MONITOR,
+  startMonitor,
+} from "./_monitor.ts";
+import { platform } from "./_platform.ts";
 import { toPath } from "./_path_target.ts";
 import { TrackedPath } from "./_tracker.ts";
 import type { NetworkEvent } from "./network_event.ts";
@@ -226,7 +232,8 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
 
   #startMonitor(): void {
     this.#counts.monitorStarts++;
-    this.#monitor = startMonitor({
+    const sensor = platform() === "bsd" ? ROUTE_MONITOR : IP_MONITOR;
+    this.#monitor = startMonitor(sensor, {
       onHint: (kind) => {
         if (kind === "overflow") this.#counts.overflows++;
         this.#counts.hints++;

@@ -1,7 +1,7 @@
 import { assemble } from "./_assemble.ts";
 import { type DenoRow, denoRows, fromDenoRows } from "./_deno_interfaces.ts";
+import { readBsd } from "./_read_bsd.ts";
 import { readLinux, readLinuxFast } from "./_read_linux.ts";
-import { NETSTAT_ARGS, parseNetstat } from "./_netstat.ts";
 import { platform } from "./_platform.ts";
 import { parseRoutePrint, ROUTE_PRINT_ARGS } from "./_route_print.ts";
 import { run } from "./_run.ts";
@@ -48,7 +48,7 @@ export async function readSnapshot(
         signal,
       );
     case "bsd":
-      return await readByRows("netstat", NETSTAT_ARGS, parseNetstat, signal);
+      return await readBsd(signal);
     case "other":
       return assemble({
         interfaces: fromDenoRows(denoRows()),

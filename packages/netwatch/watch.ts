@@ -43,7 +43,8 @@ export interface WatchOptions {
    */
   readonly settleMsMax?: number | undefined;
   /**
-   * Whether to keep `ip monitor` running for events at once (Linux).
+   * Whether to keep `ip monitor` (Linux) or `route monitor` (macOS, the BSDs)
+   * running for events at once.
    *
    * @default {true}
    */
@@ -115,8 +116,9 @@ export interface NetworkWatch extends Events<NetworkEvent>, AsyncDisposable {
  * `ip monitor` says that something changed, and one run of `ip` says what.
  * Without it, and on other systems, changes are found by looking again.
  *
- * Needs `--allow-sys=networkInterfaces` and `--allow-run=ip` (`netstat` on
- * macOS and FreeBSD, `route` on Windows). With `--allow-run=ip,sh` the monitor
+ * Needs `--allow-sys=networkInterfaces` and `--allow-run=ip`
+ * (`netstat,ifconfig,route` on macOS and FreeBSD, `route` on Windows);
+ * `--allow-sys=osUptime` tells sleep. With `--allow-run=ip,sh` the monitor
  * ends at once when this program is killed, otherwise at the next change.
  *
  * @throws {RangeError} When a number of milliseconds is not at least 1.
@@ -127,7 +129,8 @@ export async function watchNetwork(
 ): Promise<NetworkWatch> {
   const { signal, onListenerError } = options;
   signal?.throwIfAborted();
-  const linux = platform() === "linux";
+  const here = platform();
+  const linux = here === "linux";
   const watch = new Watch({
     pollMs: ms("pollMs", options.pollMs, 1_000),
     fullReadMs: ms("fullReadMs", options.fullReadMs, 60_000),
@@ -138,7 +141,7 @@ export async function watchNetwork(
     ),
     quietMs: ms("quietMs", options.quietMs, 250),
     settleMsMax: ms("settleMsMax", options.settleMsMax, 2_000),
-    monitor: linux && (options.monitor ?? true),
+    monitor: (linux || here === "bsd") && (options.monitor ?? true),
     poll: mayPoll(),
     ignore: options.ignore,
   }, onListenerError);
