@@ -11,10 +11,12 @@ import { denoRows, fingerprint } from "./_deno_interfaces.ts";
 import {
   IP_MONITOR,
   type Monitor,
+  type MonitorListener,
   ROUTE_MONITOR,
   startMonitor,
 } from "./_monitor.ts";
 import { platform } from "./_platform.ts";
+import { type AskedMonitor, startPowerShell } from "./_powershell.ts";
 import { toPath } from "./_path_target.ts";
 import { TrackedPath } from "./_tracker.ts";
 import type { NetworkEvent } from "./network_event.ts";
@@ -51,7 +53,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
   #hintedAtMs: number | undefined;
   #latencyMs: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  #monitor: Monitor | undefined;
+  #monitor: Monitor | AskedMonitor | undefined;
   #reading: Promise<void> | undefined;
   #lastRows: string | undefined;
   #closing: Promise<void> | undefined;
@@ -192,7 +194,12 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     const ready = [...this.#waiters].filter(({ from }) => from <= number);
     try {
       const { signal } = this.#aborter;
-      const snapshot = await readAgain(signal, this.#core.snapshot, fastFrom);
+      const known = this.#core.snapshot;
+      const monitor = this.#monitor;
+      const ask = monitor !== undefined && "read" in monitor
+        ? (signal: AbortSignal) => monitor.read(signal)
+        : undefined;
+      const snapshot = await readAgain(signal, known, fastFrom, ask);
       this.#apply({ type: "snapshot", snapshot });
       for (const waiter of ready) waiter.resolve(this.state);
     } catch (error) {
@@ -232,8 +239,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
 
   #startMonitor(): void {
     this.#counts.monitorStarts++;
-    const sensor = platform() === "bsd" ? ROUTE_MONITOR : IP_MONITOR;
-    this.#monitor = startMonitor(sensor, {
+    const listener: MonitorListener = {
       onHint: (kind) => {
         if (kind === "overflow") this.#counts.overflows++;
         this.#counts.hints++;
@@ -243,7 +249,8 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
         this.#monitor = undefined;
         this.#apply({ type: "monitor-ended", reason, final });
       },
-    });
+    };
+    this.#monitor = startFor(listener);
     if (this.#monitor !== undefined) this.#apply({ type: "monitor-started" });
   }
 
@@ -265,6 +272,20 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     this.#waiters.add(waiter);
     signal?.addEventListener("abort", onAbort, { once: true });
     return promise;
+  }
+}
+
+/** What gives hints on this system. */
+function startFor(
+  listener: MonitorListener,
+): Monitor | AskedMonitor | undefined {
+  switch (platform()) {
+    case "windows":
+      return startPowerShell(listener);
+    case "bsd":
+      return startMonitor(ROUTE_MONITOR, listener);
+    default:
+      return startMonitor(IP_MONITOR, listener);
   }
 }
 

@@ -3,6 +3,7 @@ import { type DenoRow, denoRows, fromDenoRows } from "./_deno_interfaces.ts";
 import { readBsd } from "./_read_bsd.ts";
 import { readLinux, readLinuxFast } from "./_read_linux.ts";
 import { platform } from "./_platform.ts";
+import { parseWindows } from "./_windows_json.ts";
 import { parseRoutePrint, ROUTE_PRINT_ARGS } from "./_route_print.ts";
 import { run } from "./_run.ts";
 import type { DefaultRoute, NetworkSnapshot } from "./snapshot.ts";
@@ -64,7 +65,14 @@ export async function readAgain(
   signal: AbortSignal,
   known: NetworkSnapshot | undefined,
   fastFrom: NetworkSnapshot | undefined,
+  ask: ((signal: AbortSignal) => Promise<string | undefined>) | undefined,
 ): Promise<NetworkSnapshot> {
+  if (ask !== undefined) {
+    const parts = parseWindows(await ask(signal) ?? "");
+    signal.throwIfAborted();
+    // Without an answer it is asked as if there were nobody to ask.
+    if (parts !== undefined) return assemble(parts);
+  }
   if (platform() !== "linux") return await readSnapshot({ signal });
   signal.throwIfAborted();
   return fastFrom === undefined

@@ -43,8 +43,9 @@ export interface WatchOptions {
    */
   readonly settleMsMax?: number | undefined;
   /**
-   * Whether to keep `ip monitor` (Linux) or `route monitor` (macOS, the BSDs)
-   * running for events at once.
+   * Whether to keep a program running that tells of changes at once:
+   * `ip monitor` (Linux), `route monitor` (macOS, the BSDs), or one PowerShell
+   * (Windows).
    *
    * @default {true}
    */
@@ -117,7 +118,8 @@ export interface NetworkWatch extends Events<NetworkEvent>, AsyncDisposable {
  * Without it, and on other systems, changes are found by looking again.
  *
  * Needs `--allow-sys=networkInterfaces` and `--allow-run=ip`
- * (`netstat,ifconfig,route` on macOS and FreeBSD, `route` on Windows);
+ * (`netstat,ifconfig,route` on macOS and FreeBSD, `powershell,route` on
+ * Windows);
  * `--allow-sys=osUptime` tells sleep. With `--allow-run=ip,sh` the monitor
  * ends at once when this program is killed, otherwise at the next change.
  *
@@ -141,7 +143,7 @@ export async function watchNetwork(
     ),
     quietMs: ms("quietMs", options.quietMs, 250),
     settleMsMax: ms("settleMsMax", options.settleMsMax, 2_000),
-    monitor: (linux || here === "bsd") && (options.monitor ?? true),
+    monitor: here !== "other" && (options.monitor ?? true),
     poll: mayPoll(),
     ignore: options.ignore,
   }, onListenerError);
