@@ -8,15 +8,9 @@ import {
 import { step, wakeAt } from "./_core.ts";
 import type { ClockReading } from "./_clock.ts";
 import { denoRows, fingerprint } from "./_deno_interfaces.ts";
-import {
-  IP_MONITOR,
-  type Monitor,
-  type MonitorListener,
-  ROUTE_MONITOR,
-  startMonitor,
-} from "./_monitor.ts";
-import { platform } from "./_platform.ts";
-import { type AskedMonitor, startPowerShell } from "./_powershell.ts";
+import type { Monitor, MonitorListener } from "./_monitor.ts";
+import type { AskedMonitor } from "./_powershell.ts";
+import { startFor } from "./_start_monitor.ts";
 import { toPath } from "./_path_target.ts";
 import { TrackedPath } from "./_tracker.ts";
 import type { NetworkEvent } from "./network_event.ts";
@@ -272,20 +266,6 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     this.#waiters.add(waiter);
     signal?.addEventListener("abort", onAbort, { once: true });
     return promise;
-  }
-}
-
-/** What gives hints on this system. */
-function startFor(
-  listener: MonitorListener,
-): Monitor | AskedMonitor | undefined {
-  switch (platform()) {
-    case "windows":
-      return startPowerShell(listener);
-    case "bsd":
-      return startMonitor(ROUTE_MONITOR, listener);
-    default:
-      return startMonitor(IP_MONITOR, listener);
   }
 }
 

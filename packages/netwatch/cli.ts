@@ -40,8 +40,9 @@ Permissions:
   --allow-run=ip,sh               Linux: links, routes, and events at once
                                   (ip alone will do; with sh the helper ends
                                   at once when this program is killed)
-  --allow-run=netstat             macOS, FreeBSD: routes
-  --allow-run=route               Windows: routes
+  --allow-run=netstat,ifconfig,route,sh
+                                  macOS, BSD: the same
+  --allow-run=powershell,route    Windows: the same
 
 Exit codes: 0 done, 1 the network cannot be read, 2 bad usage.`;
 
