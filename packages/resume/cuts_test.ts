@@ -184,13 +184,13 @@ async function run(
   const enough = () => relay.cuts >= CUTS_A_RUN;
   const thresholds = moving ? [random.int(0, 2), random.int(3, 4)] : [];
   const moveWhen = () => relay.cuts >= (thresholds[server.moves] ?? Infinity);
-  const work = Promise.all([
+  const parts = [
     write(client, UP, random, enough),
     read(client, DOWN),
     serve(server, random, enough, moveWhen, relay),
-  ]);
+  ];
   try {
-    await deadline(work, stallMs);
+    await deadline(Promise.all(parts), stallMs);
     assertEquals(client.bytesWritten, server.conn.bytesRead);
     assertEquals(client.bytesRead, server.conn.bytesWritten);
     assert(client.stats().resumed > 0);
@@ -207,7 +207,8 @@ async function run(
   } finally {
     stop.abort();
     await server.close();
-    await work.catch(() => {});
+    // All of them: the first failure ends the wait, not the other two.
+    await Promise.allSettled(parts);
     if (folder !== "") await Deno.remove(folder, { recursive: true });
   }
   return { cuts: relay.cuts, moves: server.moves };
