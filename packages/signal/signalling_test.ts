@@ -182,11 +182,14 @@ withBroker(
         signal.addEventListener("abort", () => reject(signal.reason))
       )
     );
+    // Bob is known to be there first: on a slow machine the first contact
+    // alone could take the whole time, and the error would rightly say so.
+    await ann.signalling.send(bob.signalling.id, text("there?"));
     await rejectsWith(
       "signal/unanswered",
       () =>
         ann.signalling.request(bob.signalling.id, text("q"), {
-          timeoutMs: 1_500,
+          timeoutMs: 4_000,
         }),
     );
   },

@@ -16,6 +16,8 @@ export interface Pair extends AsyncDisposable {
   readonly listener: Deno.TcpListener;
   readonly client: ResumableConn;
   readonly accepted: ResumableConn;
+  /** What became of the client's transports, in order. */
+  readonly order: readonly ("connected" | "detached")[];
 }
 
 /** Connects through a proxy on loopback. */
@@ -26,14 +28,23 @@ export async function openPair(
     readonly proxy?: CutProxyOptions;
   } = {},
 ): Promise<Pair> {
+  const order: ("connected" | "detached")[] = [];
   const proxy = await CutProxy.start(options.proxy);
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   proxy.forward("127.0.0.1", listener.addr.port);
   const server = acceptResumable(listener, options.accept);
   const client = await connectResumable(
-    () => Deno.connect({ hostname: "127.0.0.1", port: proxy.port }),
+    async () => {
+      const conn = await Deno.connect({
+        hostname: "127.0.0.1",
+        port: proxy.port,
+      });
+      order.push("connected");
+      return conn;
+    },
     { redialMaxMs: 100, ...options.connect },
   );
+  client.on("detached", () => order.push("detached"));
   const accepted = await server.accept();
   return {
     proxy,
@@ -41,6 +52,7 @@ export async function openPair(
     listener,
     client,
     accepted,
+    order,
     async [Symbol.asyncDispose]() {
       client.abort();
       await server.close();
