@@ -5,6 +5,7 @@ import {
   type CoreState,
   type CoreStep,
   GAP_MS_MAX,
+  LOOK_MS,
   LOOKUP_MS,
   RESYNC_MS,
   TRIAL_MS,
@@ -47,7 +48,8 @@ export function wakeAt(state: CoreState): number {
 }
 
 function readDueAt(state: CoreState): number {
-  return Math.min(state.readAtMs ?? Infinity, allDueAt(state));
+  const { readAtMs = Infinity, lookAtMs = Infinity } = state;
+  return Math.min(readAtMs, lookAtMs, allDueAt(state));
 }
 
 /** When to read everything, and not only what is fast. */
@@ -76,6 +78,8 @@ function take(state: CoreState, input: CoreInput, now: number): Told {
       return takeClocks(state, input.reading, now);
     case "hint":
       return [hinted(state, now), []];
+    case "look":
+      return [{ ...state, lookAtMs: state.lookAtMs ?? now + LOOK_MS }, []];
     case "refresh":
       return [hinted({ ...state, gapMs: 0, allAtMs: now }, now), []];
     case "snapshot":
@@ -127,16 +131,18 @@ function hinted(state: CoreState, now: number): CoreState {
 }
 
 function readEnded(state: CoreState, now: number): CoreState {
-  const { config, monitor, again, gapMs } = state;
+  const { config, monitor, again, gapMs, readingLook } = state;
   const watched = monitor.status === "live" || monitor.status === "trial";
   const fullMs = watched ? config.fullReadMs : config.fallbackReadMs;
   return {
     ...state,
     reading: false,
     readingAll: false,
+    readingLook: false,
     again: false,
     lastReadMs: now,
-    fullAtMs: now + fullMs,
+    // A program that tracks new paths all the time does not put it off.
+    fullAtMs: readingLook ? state.fullAtMs : now + fullMs,
     readAtMs: again ? now + gapMs : undefined,
   };
 }
@@ -154,6 +160,8 @@ function takeSnapshot(
   const calm = now - state.lastReadMs > 10 * GAP_MS_MAX;
   const gapMs = changed || calm
     ? 0
+    : state.readingLook
+    ? state.gapMs
     : Math.min(GAP_MS_MAX, Math.max(1, state.gapMs * 2));
   const { unsettled } = state;
   const open = leftOpen(state, snapshot, changed, now + gapMs, now);
@@ -191,13 +199,15 @@ function leftOpen(
   soon: number,
   now: number,
 ): Pick<CoreState, "allAtMs" | "lookups"> {
-  const { readingAll, allAtMs = Infinity, unsettled, config } = state;
+  const { readingAll, readingLook, allAtMs = Infinity } = state;
+  const { unsettled, config } = state;
   const lookups = changed ? 0 : state.lookups;
   if (!readingAll && changed) {
     // Not in the way of the next change, if there are many.
     const latest = (unsettled?.sinceMs ?? now) + config.settleMsMax;
     return { allAtMs: Math.min(now + ALL_MS, latest), lookups };
   }
+  if (readingLook) return { allAtMs: state.allAtMs, lookups };
   if (!readingAll) return { allAtMs: Math.min(allAtMs, soon), lookups };
   const silent = Object.values(snapshot.effective).some((route) =>
     route.gateway !== undefined && route.hardware === undefined
@@ -236,10 +246,13 @@ function advance(
   if (now >= readDueAt(state) && !state.reading) {
     const resynced = now >= (state.resyncAtMs ?? Infinity);
     const all = now >= allDueAt(state) || state.snapshot === undefined;
+    const hinted = now >= (state.readAtMs ?? Infinity);
     state = {
       ...state,
       reading: true,
       readingAll: all,
+      readingLook: !all && !hinted,
+      lookAtMs: undefined,
       allAtMs: all ? undefined : state.allAtMs,
       again: false,
       readAtMs: undefined,

@@ -13,6 +13,8 @@ export const GAP_MS_MAX = 100;
 export const ALL_MS = 200;
 /** When to look again for a gateway that nobody has spoken with yet. */
 export const LOOKUP_MS: readonly number[] = [200, 500, 1_000, 3_000, 10_000];
+/** How long the way out of a newly tracked path may stay unknown. */
+export const LOOK_MS = 100;
 /** What the shell was told to do, in milliseconds. */
 export interface CoreConfig {
   /** Between two cheap looks at `Deno.networkInterfaces()`. */
@@ -63,6 +65,10 @@ export interface CoreState {
   readonly again: boolean;
   /** When to read because of a hint. */
   readonly readAtMs?: number | undefined;
+  /** When to read because something is asked that was not asked before. */
+  readonly lookAtMs?: number | undefined;
+  /** The reading under way has no other reason than such a question. */
+  readonly readingLook: boolean;
   /** When to read because the monitor hears from now on. */
   readonly resyncAtMs?: number | undefined;
   /** When to read because it is time. */
@@ -91,7 +97,7 @@ export interface CoreState {
 /** What happened outside. */
 export type CoreInput =
   | { readonly type: "clock"; readonly reading: ClockReading }
-  | { readonly type: "start" | "wake" | "hint" | "refresh" }
+  | { readonly type: "start" | "wake" | "hint" | "refresh" | "look" }
   | { readonly type: "snapshot"; readonly snapshot: NetworkSnapshot }
   | { readonly type: "read-failed"; readonly reason: string }
   | { readonly type: "monitor-started" }
@@ -123,6 +129,7 @@ export function initial(config: CoreConfig): CoreState {
     config,
     reading: false,
     readingAll: false,
+    readingLook: false,
     lookups: 0,
     again: false,
     fullAtMs: Infinity,

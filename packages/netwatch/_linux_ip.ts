@@ -1,24 +1,15 @@
-import { familyOf, scopeOf, withoutZone } from "./_address.ts";
+import { familyOf, scopeOf } from "./_address.ts";
 import type { Parts } from "./_assemble.ts";
+import { answersOf, type Lookup, type Lookups } from "./_lookup.ts";
+import { gatewayOf, PROBES, toAnswer, toEffective } from "./_linux_ways.ts";
+import { has, isRow, number, type Row, rowsIn, text } from "./_rows.ts";
 import type {
   DefaultRoute,
-  EffectiveRoute,
   Family,
   InterfaceAddress,
   NetworkInterface,
-  NetworkSnapshot,
   RoutingRule,
 } from "./snapshot.ts";
-
-/**
- * Addresses by which the kernel is asked where the Internet lies. Nothing is
- * sent to them. The AS112 prefixes (RFC 7535) are global by decree, so no
- * local network and no documentation example holds them.
- */
-export const PROBES: Readonly<Record<Family, string>> = {
-  IPv4: "192.31.196.1",
-  IPv6: "2001:4:112::1",
-};
 
 /** The arguments of the one process that reads everything. */
 export const IP_ARGS: readonly string[] = [
@@ -45,13 +36,25 @@ const IP_BATCH: readonly string[] = [
   `route get ${PROBES.IPv6}`,
 ];
 
-/** What is asked in one process; with the neighbours that are named. */
-export function ipBatch(neighbours: readonly string[] = []): string {
+/**
+ * What is asked in one process; with the neighbours that are named, and the
+ * ways out of single paths.
+ */
+export function ipBatch(
+  neighbours: readonly string[] = [],
+  lookups: readonly Lookup[] = [],
+): string {
   const asked = neighbours.map((address) => `neigh show ${address}`);
-  return [...IP_BATCH, ...asked, ""].join("\n");
+  const ways = lookups.map(({ command }) => command);
+  return [...IP_BATCH, ...asked, ...ways, ""].join("\n");
 }
 
-type Row = Readonly<Record<string, unknown>>;
+/** What one process of `ip` told. */
+export interface IpAnswer {
+  readonly parts: Parts;
+  /** The ways out that were asked for. */
+  readonly lookups: Lookups;
+}
 
 /**
  * Reads the output of `ip` for {@linkcode ipBatch}: one JSON array a line. A
@@ -59,7 +62,10 @@ type Row = Readonly<Record<string, unknown>>;
  * command: so the first line is the addresses, the second the routes, and the
  * others are told by their rows. `undefined` when it is not that output.
  */
-export function parseIpBatch(text: string): Parts | undefined {
+export function parseIpBatch(
+  text: string,
+  asked: readonly Lookup[] = [],
+): IpAnswer | undefined {
   const lines = text.split("\n").filter((line) => line.trim() !== "");
   const [links, second, ...rest] = lines.map(parseRows);
   if (links === undefined || !links.some(isLink)) return undefined;
@@ -70,15 +76,17 @@ export function parseIpBatch(text: string): Parts | undefined {
   const routes = listsRules(second) ? undefined : second;
   const others = listsRules(second) ? [second, ...rest] : rest;
   const rules = others.find((rows) => listsRules(rows) || rows?.length === 0);
-  return {
+  const answers = others.flatMap((rows) => rows ?? []);
+  const parts: Parts = {
     interfaces: links.filter(isLink).map(toInterface),
     defaultRoutes: routes?.flatMap(toDefaultRoutes),
     rules: rules?.filter((row) => number(row.priority) !== undefined)
       .map((row) => toRule(row, "IPv4")),
-    effective: toEffective(others.flatMap((rows) => rows ?? [])),
+    effective: toEffective(answers),
     links: true,
     sources: ["ip"],
   };
+  return { parts, lookups: answersOf(asked, answers.flatMap(toAnswer)) };
 }
 
 /** Reads the list of IPv6 rules; `undefined` when it is not that list. */
@@ -97,30 +105,8 @@ function parseRows(line: string): readonly Row[] | undefined {
   }
 }
 
-function isRow(value: unknown): value is Row {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
 function isLink(row: Row): boolean {
   return text(row.ifname) !== undefined && Number.isSafeInteger(row.ifindex);
-}
-
-function rowsIn(value: unknown): readonly Row[] {
-  return Array.isArray(value) ? value.filter(isRow) : [];
-}
-
-function text(value: unknown): string | undefined {
-  return typeof value === "string" && value !== "" ? value : undefined;
-}
-
-function number(value: unknown): number | undefined {
-  return typeof value === "number" && Number.isSafeInteger(value)
-    ? value
-    : undefined;
-}
-
-function has(flags: unknown, flag: string): boolean {
-  return Array.isArray(flags) && flags.includes(flag);
 }
 
 function toInterface(row: Row): NetworkInterface {
@@ -189,15 +175,6 @@ function toDefaultRoute(row: Row, hop: Row): DefaultRoute {
   };
 }
 
-/** The router; one of the other family stands under `via` (RFC 5549). */
-function gatewayOf(hop: Row): string | undefined {
-  const via = isRow(hop.via) ? text(hop.via.host) : undefined;
-  const gateway = text(hop.gateway) ?? via;
-  return gateway !== undefined && familyOf(gateway) !== undefined
-    ? withoutZone(gateway)
-    : undefined;
-}
-
 /** `ip` does not say: but the kernel gives each IPv6 route a preference. */
 function routeFamily(row: Row, gateway: string | undefined): Family {
   if ("pref" in row) return "IPv6";
@@ -219,37 +196,4 @@ function toRule(row: Row, family: Family): RoutingRule {
       .sort().join(" "),
     action: text(action) ?? `table ${text(table) ?? "main"}`,
   };
-}
-
-function toEffective(rows: readonly Row[]): NetworkSnapshot["effective"] {
-  const found: { IPv4?: EffectiveRoute; IPv6?: EffectiveRoute } = {};
-  for (const family of ["IPv4", "IPv6"] as const) {
-    const row = rows.find(({ dst }) => dst === PROBES[family]);
-    const name = row && text(row.dev);
-    // A refusal has a type of its own, or leads to the loopback interface.
-    if (row === undefined || name === undefined || name === "lo") continue;
-    if ((text(row.type) ?? "unicast") !== "unicast") continue;
-    const gateway = gatewayOf(row);
-    const hardware = hardwareOf(gateway, name, rows);
-    found[family] = {
-      family,
-      interface: name,
-      ...(gateway !== undefined && { gateway }),
-      ...(hardware !== undefined && { hardware }),
-    };
-  }
-  return found;
-}
-
-/** What a neighbour answers to; the kernel forgets it with the carrier. */
-function hardwareOf(
-  gateway: string | undefined,
-  dev: string,
-  rows: readonly Row[],
-): string | undefined {
-  const row = rows.find((row) =>
-    row.dst === gateway && row.dev === dev && Array.isArray(row.state)
-  );
-  if (row === undefined || has(row.state, "FAILED")) return undefined;
-  return text(row.lladdr)?.toLowerCase();
 }

@@ -3,7 +3,7 @@ import { assemble } from "./_assemble.ts";
 import { parseIpBatch } from "./_linux_ip.ts";
 import { recorded } from "./testdata/recorded.ts";
 
-const many = assemble(parseIpBatch(recorded("linux_many.jsonl"))!);
+const many = assemble(parseIpBatch(recorded("linux_many.jsonl"))!.parts);
 
 Deno.test("parseIpBatch() tells up, carrier, kind and index of interfaces", () => {
   const rows = many.interfaces.map(({ name, up, carrier, kind }) => ({
@@ -92,7 +92,7 @@ Deno.test("parseIpBatch() tells rules by what they match", () => {
 });
 
 Deno.test("parseIpBatch() finds no default where there is none", () => {
-  const none = assemble(parseIpBatch(recorded("linux_none.jsonl"))!);
+  const none = assemble(parseIpBatch(recorded("linux_none.jsonl"))!.parts);
   assertEquals(none.defaultRoutes, []);
   assertEquals(none.effective, {});
   assertEquals(none.online, false);
@@ -102,20 +102,22 @@ Deno.test("parseIpBatch() finds no default where there is none", () => {
 Deno.test("parseIpBatch() does not take a failed route list for no routes", () => {
   const lines = recorded("linux_many.jsonl").split("\n");
   const without = assemble(
-    parseIpBatch([lines[0], ...lines.slice(2)].join("\n"))!,
+    parseIpBatch([lines[0], ...lines.slice(2)].join("\n"))!.parts,
   );
   assert(!without.sees.includes("routes"));
   assertEquals(without.online, undefined);
   assertEquals(without.rules, many.rules);
   const broken = [lines[0], lines[1]!.slice(0, 99), lines[2]].join("\n");
-  assert(!assemble(parseIpBatch(broken)!).sees.includes("routes"));
+  assert(!assemble(parseIpBatch(broken)!.parts).sees.includes("routes"));
 });
 
 Deno.test("parseIpBatch() reads the shorter rows of ip without details", () => {
-  const parts = parseIpBatch(`[{"ifindex":2,"ifname":"vA0","flags":["UP"]},{}]
+  const { parts } = parseIpBatch(
+    `[{"ifindex":2,"ifname":"vA0","flags":["UP"]},{}]
 [{},{"dst":"default","gateway":"10.77.0.1","dev":"vA0","flags":[]}]
 []
-`)!;
+`,
+  )!;
   assertEquals(parts.defaultRoutes, [{
     family: "IPv4",
     type: "unicast",

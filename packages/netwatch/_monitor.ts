@@ -65,6 +65,10 @@ export interface MonitorListener {
 export interface Monitor {
   /** Ends it, and resolves when it is gone. `onEnd` is not called then. */
   stop(): Promise<void>;
+  /** Lets the program end while it runs. */
+  unref(): void;
+  /** Takes `unref()` back. */
+  ref(): void;
 }
 
 /**
@@ -155,6 +159,14 @@ class Running implements Monitor {
     const missing = /: (command )?not found/.test(complaint);
     const why = complaint === "" ? "" : ` (${complaint.replace(/\s+/g, " ")})`;
     listener.onEnd(`${nameOf(sensor)} ended${why}`, missing);
+  }
+
+  unref(): void {
+    this.#child.unref();
+  }
+
+  ref(): void {
+    this.#child.ref();
   }
 
   stop(): Promise<void> {

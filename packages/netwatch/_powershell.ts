@@ -141,6 +141,14 @@ class PowerShell implements AskedMonitor {
     }
   }
 
+  unref(): void {
+    this.#child.unref();
+  }
+
+  ref(): void {
+    this.#child.ref();
+  }
+
   async stop(): Promise<void> {
     this.#stopping = true;
     try {

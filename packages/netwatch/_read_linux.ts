@@ -6,11 +6,24 @@ import {
   ipBatch,
   parseIpBatch,
   parseRules6,
-  PROBES,
 } from "./_linux_ip.ts";
+import { PROBES } from "./_linux_ways.ts";
 import { parseIpText } from "./_linux_text.ts";
+import type { Lookup, Lookups } from "./_lookup.ts";
 import { run } from "./_run.ts";
 import type { NetworkSnapshot, RoutingRule } from "./snapshot.ts";
+
+/** A snapshot, and the ways out that were asked for, where they can be. */
+export interface Reading {
+  readonly snapshot: NetworkSnapshot;
+  readonly lookups?: Lookups | undefined;
+}
+
+/** What one process told. */
+interface Told {
+  readonly parts: Parts;
+  readonly lookups?: Lookups | undefined;
+}
 
 /** The gateways that packets to the Internet go to. */
 function gatewaysOf(effective: NetworkSnapshot["effective"]): string[] {
@@ -24,23 +37,23 @@ function gatewaysOf(effective: NetworkSnapshot["effective"]): string[] {
 export async function readLinux(
   signal: AbortSignal | undefined,
   known?: NetworkSnapshot,
-): Promise<NetworkSnapshot> {
+  paths: readonly Lookup[] = [],
+): Promise<Reading> {
   const asked = known === undefined ? [] : gatewaysOf(known.effective);
-  const [parts, rules6] = await both(
-    readParts(signal, asked),
+  const [first, rules6] = await both(
+    readParts(signal, asked, paths),
     readRules6(signal),
   );
-  if (typeof parts === "string") return blind(parts);
-  const gateways = gatewaysOf(parts.effective!);
+  if (typeof first === "string") return blind(first);
+  const gateways = gatewaysOf(first.parts.effective!);
   const news = gateways.some((gateway) => !asked.includes(gateway));
   // Another reading, so that all of the answer is of one moment.
-  const whole = news ? await readParts(signal, gateways) : parts;
-  return assemble(
-    withRules6(
-      typeof whole === "string" ? parts : whole,
-      rules6 ?? rulesOf(known),
-    ),
-  );
+  const again = news ? await readParts(signal, gateways, paths) : first;
+  const { parts, lookups } = typeof again === "string" ? first : again;
+  return {
+    snapshot: assemble(withRules6(parts, rules6 ?? rulesOf(known))),
+    lookups,
+  };
 }
 
 /**
@@ -50,10 +63,12 @@ export async function readLinux(
 export async function readLinuxFast(
   signal: AbortSignal | undefined,
   known: NetworkSnapshot,
-): Promise<NetworkSnapshot> {
-  const parts = await readParts(signal, gatewaysOf(known.effective));
-  if (typeof parts === "string") return blind(parts);
-  return assemble(withRules6(parts, rulesOf(known)));
+  paths: readonly Lookup[],
+): Promise<Reading> {
+  const told = await readParts(signal, gatewaysOf(known.effective), paths);
+  if (typeof told === "string") return blind(told);
+  const { parts, lookups } = told;
+  return { snapshot: assemble(withRules6(parts, rulesOf(known))), lookups };
 }
 
 function rulesOf(
@@ -77,13 +92,18 @@ function withRules6(
 async function readParts(
   signal: AbortSignal | undefined,
   neighbours: readonly string[],
-): Promise<Parts | string> {
-  const stdin = ipBatch(neighbours);
+  paths: readonly Lookup[],
+): Promise<Told | string> {
+  const stdin = ipBatch(neighbours, paths);
   const result = await run("ip", IP_ARGS, { stdin, signal });
   if (!result.ok) return result.message;
   // BusyBox has an `ip` that knows no -j, and old ones of iproute2 get it wrong.
-  return parseIpBatch(result.stdout) ?? await readText(signal) ??
-    "ip gave nothing that is understood: install the one of iproute2";
+  const answer = parseIpBatch(result.stdout, paths);
+  if (answer !== undefined) return answer;
+  const parts = await readText(signal);
+  return parts === undefined
+    ? "ip gave nothing that is understood: install the one of iproute2"
+    : { parts };
 }
 
 /** Asks in plain words, one process after the other. */
@@ -117,8 +137,8 @@ async function readRules6(
   return result.ok ? parseRules6(result.stdout) : undefined;
 }
 
-function blind(why: string): NetworkSnapshot {
-  return assemble({
+function blind(why: string): Reading {
+  const snapshot = assemble({
     interfaces: fromDenoRows(denoRows(why)),
     links: false,
     sources: ["Deno.networkInterfaces"],
@@ -126,6 +146,7 @@ function blind(why: string): NetworkSnapshot {
       `Routes, carrier and interfaces without address are not seen: ${why}`,
     ],
   });
+  return { snapshot };
 }
 
 /** As `Promise.all`, but a process that still runs is waited for. */

@@ -11,20 +11,16 @@ import { denoRows, fingerprint } from "./_deno_interfaces.ts";
 import type { Monitor, MonitorListener } from "./_monitor.ts";
 import type { AskedMonitor } from "./_powershell.ts";
 import { startFor } from "./_start_monitor.ts";
+import { type Lookups, lookupsOf } from "./_lookup.ts";
 import { toPath } from "./_path_target.ts";
 import { TrackedPath } from "./_tracker.ts";
+import { isChange } from "./_changes.ts";
 import type { NetworkEvent } from "./network_event.ts";
 import type { PathHandle, PathTarget } from "./path.ts";
 import { readAgain } from "./read.ts";
+import { Waiters } from "./_waiters.ts";
 import type { NetworkSnapshot } from "./snapshot.ts";
 import type { NetworkWatch, WatchStats } from "./watch.ts";
-
-interface Waiter {
-  /** The number of the first reading that is fresh enough. */
-  readonly from: number;
-  resolve(snapshot: NetworkSnapshot): void;
-  reject(error: unknown): void;
-}
 
 /** The shell around the core: it owns the timer, the processes, the emitter. */
 export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
@@ -34,7 +30,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
   readonly #aborter = new AbortController();
   readonly #released = Promise.withResolvers<void>();
   readonly #paths = new Set<TrackedPath>();
-  readonly #waiters = new Set<Waiter>();
+  readonly #waiters = new Waiters<NetworkSnapshot>();
   readonly #counts = {
     reads: 0,
     polls: 0,
@@ -51,6 +47,8 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
   #reading: Promise<void> | undefined;
   #lastRows: string | undefined;
   #closing: Promise<void> | undefined;
+  /** Whether the program goes on as long as this watch does. */
+  #holds = true;
 
   constructor(
     config: CoreConfig,
@@ -110,9 +108,26 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       onDispose: (ended) => this.#paths.delete(ended),
       onListenerError: this.#onListenerError,
     });
-    if (this.#closing === undefined) this.#paths.add(path);
-    else path[Symbol.dispose]();
+    if (this.#closing !== undefined) {
+      path[Symbol.dispose]();
+      return path;
+    }
+    this.#paths.add(path);
+    // The way that this very path takes is still to be asked for.
+    if (path.lookup !== undefined) this.#apply({ type: "look" });
     return path;
+  }
+
+  unref(): void {
+    this.#holds = false;
+    if (this.#timer !== undefined) Deno.unrefTimer(this.#timer);
+    this.#monitor?.unref();
+  }
+
+  ref(): void {
+    this.#holds = true;
+    if (this.#timer !== undefined) Deno.refTimer(this.#timer);
+    this.#monitor?.ref();
   }
 
   close(): Promise<void> {
@@ -128,7 +143,7 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     // A first reading may have failed the watch; it must be heard before.
     await Promise.resolve();
     this.#aborter.abort(closedError());
-    for (const waiter of [...this.#waiters]) waiter.reject(closedError());
+    this.#waiters.rejectAll(closedError());
     await Promise.all([this.#monitor?.stop(), this.#reading]);
     for (const path of [...this.#paths]) path[Symbol.dispose]();
     this.#emitter[Symbol.dispose]();
@@ -154,16 +169,20 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     this.#timeChange(input, events);
     // Last: listeners may call anything, and see the new state.
     for (const event of events) this.#emitter.emit(event);
-    const changes = events.filter(({ type }) => !NO_CHANGE.has(type)).length;
+    const changes = events.filter(({ type }) => isChange(type)).length;
     if (changes === 0) return;
     this.#counts.changes += changes;
-    for (const path of [...this.#paths]) path.update(this.state);
+  }
+
+  /** Even where the snapshot is the old one, a path may leave another way. */
+  #updatePaths(lookups: Lookups | undefined): void {
+    for (const path of [...this.#paths]) path.update(this.state, lookups);
   }
 
   #timeChange(input: CoreInput, events: readonly NetworkEvent[]): void {
     if (input.type === "hint") this.#hintedAtMs ??= performance.now();
     if (input.type !== "snapshot") return;
-    if (events.some(({ type }) => !NO_CHANGE.has(type))) {
+    if (events.some(({ type }) => isChange(type))) {
       this.#latencyMs = this.#hintedAtMs === undefined
         ? undefined
         : performance.now() - this.#hintedAtMs;
@@ -180,12 +199,13 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       () => this.#apply({ type: "wake" }),
       Math.min(2 ** 31 - 1, Math.max(0, Math.ceil(at - performance.now()))),
     );
+    if (!this.#holds) Deno.unrefTimer(this.#timer);
   }
 
   /** Reads what is fast, against what is known; without that, everything. */
   async #read(fastFrom: NetworkSnapshot | undefined): Promise<void> {
     const number = ++this.#counts.reads;
-    const ready = [...this.#waiters].filter(({ from }) => from <= number);
+    const ready = this.#waiters.answeredBy(number);
     try {
       const { signal } = this.#aborter;
       const known = this.#core.snapshot;
@@ -193,8 +213,16 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       const ask = monitor !== undefined && "read" in monitor
         ? (signal: AbortSignal) => monitor.read(signal)
         : undefined;
-      const snapshot = await readAgain(signal, known, fastFrom, ask);
+      const asked = lookupsOf([...this.#paths].map(({ path }) => path));
+      const { snapshot, lookups } = await readAgain(
+        signal,
+        known,
+        fastFrom,
+        ask,
+        asked,
+      );
       this.#apply({ type: "snapshot", snapshot });
+      this.#updatePaths(lookups);
       for (const waiter of ready) waiter.resolve(this.state);
     } catch (error) {
       for (const waiter of ready) waiter.reject(error);
@@ -245,27 +273,12 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
       },
     };
     this.#monitor = startFor(listener);
+    if (!this.#holds) this.#monitor?.unref();
     if (this.#monitor !== undefined) this.#apply({ type: "monitor-started" });
   }
 
   #freshRead(signal?: AbortSignal): Promise<NetworkSnapshot> {
-    // The reading under way began before this call: its answer may be old.
-    const { promise, resolve, reject } = Promise.withResolvers<
-      NetworkSnapshot
-    >();
-    const onAbort = () => waiter.reject(signal!.reason);
-    const done = () => {
-      signal?.removeEventListener("abort", onAbort);
-      this.#waiters.delete(waiter);
-    };
-    const waiter: Waiter = {
-      from: this.#counts.reads + 1,
-      resolve: (snapshot) => (done(), resolve(snapshot)),
-      reject: (error) => (done(), reject(error)),
-    };
-    this.#waiters.add(waiter);
-    signal?.addEventListener("abort", onAbort, { once: true });
-    return promise;
+    return this.#waiters.wait(this.#counts.reads + 1, signal);
   }
 }
 
@@ -273,15 +286,6 @@ function mayReadUptime(): boolean {
   const uptime = { name: "sys", kind: "osUptime" } as const;
   return Deno.permissions.querySync(uptime).state === "granted";
 }
-
-const NO_CHANGE: ReadonlySet<string> = new Set<NetworkEvent["type"]>([
-  "woke",
-  "clock-step",
-  "stalled",
-  "degraded",
-  "recovered",
-  "settled",
-]);
 
 function closedError(): DOMException {
   return new DOMException("The network watch is closed", "AbortError");

@@ -41,7 +41,7 @@ const mangled = fc.record({
 );
 
 function everything(text: string): DefaultRoute[] {
-  const parts = parseIpBatch(text);
+  const parts = parseIpBatch(text)?.parts;
   if (parts !== undefined) assemble(parts);
   return [
     ...parts?.defaultRoutes ?? [],

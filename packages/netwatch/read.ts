@@ -1,7 +1,8 @@
 import { assemble } from "./_assemble.ts";
 import { type DenoRow, denoRows, fromDenoRows } from "./_deno_interfaces.ts";
 import { readBsd } from "./_read_bsd.ts";
-import { readLinux, readLinuxFast } from "./_read_linux.ts";
+import type { Lookup } from "./_lookup.ts";
+import { type Reading, readLinux, readLinuxFast } from "./_read_linux.ts";
 import { platform } from "./_platform.ts";
 import { parseWindows } from "./_windows_json.ts";
 import { parseRoutePrint, ROUTE_PRINT_ARGS } from "./_route_print.ts";
@@ -40,7 +41,7 @@ export async function readSnapshot(
   signal?.throwIfAborted();
   switch (platform()) {
     case "linux":
-      return await readLinux(signal);
+      return (await readLinux(signal)).snapshot;
     case "windows":
       return await readByRows(
         "route",
@@ -66,18 +67,21 @@ export async function readAgain(
   known: NetworkSnapshot | undefined,
   fastFrom: NetworkSnapshot | undefined,
   ask: ((signal: AbortSignal) => Promise<string | undefined>) | undefined,
-): Promise<NetworkSnapshot> {
+  paths: readonly Lookup[],
+): Promise<Reading> {
   if (ask !== undefined) {
     const parts = parseWindows(await ask(signal) ?? "");
     signal.throwIfAborted();
     // Without an answer it is asked as if there were nobody to ask.
-    if (parts !== undefined) return assemble(parts);
+    if (parts !== undefined) return { snapshot: assemble(parts) };
   }
-  if (platform() !== "linux") return await readSnapshot({ signal });
+  if (platform() !== "linux") {
+    return { snapshot: await readSnapshot({ signal }) };
+  }
   signal.throwIfAborted();
   return fastFrom === undefined
-    ? await readLinux(signal, known)
-    : await readLinuxFast(signal, fastFrom);
+    ? await readLinux(signal, known, paths)
+    : await readLinuxFast(signal, fastFrom, paths);
 }
 
 async function readByRows(

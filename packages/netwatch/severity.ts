@@ -1,10 +1,17 @@
 import type { NetworkEvent } from "./network_event.ts";
-import type { InterfaceAddress, NetworkSnapshot } from "./snapshot.ts";
+import type {
+  InterfaceAddress,
+  NetworkInterface,
+  NetworkSnapshot,
+} from "./snapshot.ts";
 
-/** Interfaces that do not matter to a program: by name, or by a test of it. */
+/**
+ * Interfaces that do not matter to a program: by name, or by a test of it. The
+ * test also gets what is known of the interface, unless it is gone.
+ */
 export type IgnoredInterfaces =
   | readonly string[]
-  | ((name: string) => boolean);
+  | ((name: string, entry?: NetworkInterface) => boolean);
 
 /** Options for {@linkcode isMajor}. */
 export interface SeverityOptions {
@@ -45,7 +52,7 @@ export function isMajor(
   snapshot: NetworkSnapshot,
   options: SeverityOptions = {},
 ): boolean {
-  const ignored = tester(options.ignore ?? []);
+  const ignored = tester(options.ignore ?? [], snapshot);
   const carries = (name: string): boolean =>
     !ignored(name) &&
     Object.values(snapshot.effective).some((route) => route.interface === name);
@@ -81,10 +88,12 @@ export function isMajor(
   }
 }
 
-function tester(ignore: IgnoredInterfaces): (name: string) => boolean {
-  return typeof ignore === "function"
-    ? ignore
-    : (name) => ignore.includes(name);
+function tester(
+  ignore: IgnoredInterfaces,
+  { interfaces }: NetworkSnapshot,
+): (name: string) => boolean {
+  if (typeof ignore !== "function") return (name) => ignore.includes(name);
+  return (name) => ignore(name, interfaces.find((one) => one.name === name));
 }
 
 /** Whether connections may rest on it for long. */

@@ -96,6 +96,13 @@ export interface NetworkWatch extends Events<NetworkEvent>, AsyncDisposable {
   refresh(
     options?: { readonly signal?: AbortSignal | undefined },
   ): Promise<NetworkSnapshot>;
+  /**
+   * Lets the program end while this watch runs, as `Deno.unrefTimer()` does for
+   * a timer: a program that only listens would otherwise never end.
+   */
+  unref(): void;
+  /** Takes `unref()` back: the program runs at least as long as this watch. */
+  ref(): void;
   /** Counters, cheap to take. */
   stats(): WatchStats;
   /**

@@ -23,6 +23,7 @@ import {
   sh,
   until,
 } from "./netns_tools.ts";
+import { matrixRun } from "./netns_matrix.ts";
 import { randomRun } from "./netns_random.ts";
 
 // Only hints may find a change: the safety nets are out of reach.
@@ -379,6 +380,45 @@ async function hold(): Promise<void> {
   await delay(20_000);
 }
 
+/** Ends by itself though a watch runs, since that one was told to let it. */
+async function unref(): Promise<void> {
+  const watch = await watchNetwork();
+  watch.unref();
+  // It still works, for as long as something else keeps the program.
+  const changed = watch.once("address-added");
+  await ip("addr add 127.0.0.9/8 dev lo");
+  const keep = setInterval(() => {}, 1_000);
+  assertEquals((await changed).after.address, "127.0.0.9");
+  await until(() => watch.stats().monitor === "live", () => "the monitor");
+  clearInterval(keep);
+  console.log(JSON.stringify({ monitors: await monitors() }));
+}
+
+/** A sensor that was stopped says nothing, and nobody says that it is. */
+async function frozen(): Promise<void> {
+  await cables();
+  await ip("addr add 10.77.0.2/24 dev vA0");
+  await ip("link set vA0 up");
+  await using watch = await watchNetwork({ pollMs: 600_000, fullReadMs: 500 });
+  using ear = new Ear(watch);
+  const [pid] = await monitors();
+  await sh(`kill -STOP ${pid}`);
+  const { hints } = watch.stats();
+  // Twice: the rare reading goes on for as long as it is silent.
+  await ear.expect("route add default via 10.77.0.1", ...[
+    "route-changed route-added 0>1",
+    "gateway-changed gained undefined>10.77.0.1",
+    "default-interface-changed gained undefined>vA0",
+  ]);
+  await ear.expect("route replace default via 10.77.0.5", ...[
+    "route-changed route-replaced 1>1",
+    "gateway-changed replaced 10.77.0.1>10.77.0.5",
+  ]);
+  assertEquals(watch.stats().hints, hints);
+  await sh(`kill -CONT ${pid}`);
+  await until(() => watch.stats().hints > hints, () => "hints again");
+}
+
 const scenarios: Record<string, () => Promise<void>> = {
   script,
   sensors,
@@ -388,15 +428,20 @@ const scenarios: Record<string, () => Promise<void>> = {
   busybox,
   blind,
   hold,
+  unref,
+  frozen,
   random: () => {
     const [seed, changes, holdMs] = Deno.args.slice(1).map(Number);
     return randomRun(seed!, changes!, holdMs!);
   },
+  matrix: () => {
+    const [seed, rounds] = Deno.args.slice(1).map(Number);
+    return matrixRun(seed!, rounds!);
+  },
 };
 // A promise that never settles must fail its test, not hang it.
-const fuseMs = Deno.args[0] === "random"
-  ? 30_000 + Number(Deno.args[2]) * (500 + Number(Deno.args[3]))
-  : 30_000;
+const [, , rounds = "0", holdMs = "0"] = Deno.args;
+const fuseMs = 30_000 + Number(rounds) * (500 + Number(holdMs));
 const fuse = setTimeout(() => {
   console.error(`The scenario ${Deno.args[0]} took more than ${fuseMs} ms`);
   Deno.exit(1);

@@ -10,7 +10,7 @@ import {
 import { cables, Neighbour, tryIp, until } from "./netns_tools.ts";
 
 /** Numbers below one, the same ones for the same seed (mulberry32). */
-function random(seed: number): () => number {
+export function random(seed: number): () => number {
   let a = seed >>> 0;
   return () => {
     a = (a + 0x6d2b79f5) >>> 0;
