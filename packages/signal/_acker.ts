@@ -1,56 +1,69 @@
-import { ACK_SEQUENCES_MAX, encodeAck, type FrameHeader } from "./_frame.ts";
-import { type Lane, laneName, type Lanes } from "./_lanes.ts";
+import { TokenBucket } from "./_bucket.ts";
+import type { Bytes } from "./_bytes.ts";
+import type { Session } from "./_sessions.ts";
 import { TaskSet } from "./_tasks.ts";
+import { dayOf, inboxTopic } from "./_topics.ts";
+import type { ReplayWindow } from "./_window.ts";
 
 // A message seen again this soon is a copy by another broker, and not a
-// repetition for want of an acknowledgement: those begin at 200 ms.
-const COPY_MS = 100;
+// repetition for want of an acknowledgement.
+const COPY_MS = 15;
 const RECENT_MAX = 4096;
+/** Past so many in a second those of one session wait for each other. */
+const PACE_BURST = 32;
+const PACE_PER_SECOND = 500;
+const PACE_MS = 2;
+
+interface Due {
+  readonly brokers: Set<string>;
+}
 
 /**
- * Acknowledges what was delivered, several numbers in a frame where they come
- * fast. Nothing here must arrive: a lost acknowledgement costs a repetition,
- * which the window drops and which is acknowledged again.
+ * Acknowledges what was delivered. An acknowledgement holds the whole window,
+ * so that none must arrive: the next one says it all again, and a copy that
+ * comes for want of one is acknowledged at once. It goes back by the broker
+ * that carried the message, since that one works in this moment.
  */
 export class Acker {
   /** Frames handed to brokers. */
   frames = 0;
-  readonly #lanes: Lanes;
-  readonly #publish: (topic: string, frame: Uint8Array) => number;
-  readonly #waiting: Map<string, Set<number>> = new Map();
+  readonly #publish: (broker: string, topic: string, frame: Bytes) => boolean;
+  readonly #due: Map<Session, Due> = new Map();
   // When each was acknowledged, oldest first. It saves traffic and decides
   // nothing: what is forgotten is acknowledged once more.
   readonly #recent: Map<string, number> = new Map();
+  readonly #pace: TokenBucket = new TokenBucket(PACE_BURST, PACE_PER_SECOND);
   readonly #tasks: TaskSet = new TaskSet();
   #closed = false;
 
   constructor(
-    lanes: Lanes,
-    publish: (topic: string, frame: Uint8Array) => number,
+    publish: (broker: string, topic: string, frame: Bytes) => boolean,
   ) {
-    this.#lanes = lanes;
     this.#publish = publish;
   }
 
   /** Acknowledges a message; `again` when it was delivered before. */
-  acknowledge(header: FrameHeader, again: boolean): void {
+  acknowledge(
+    session: Session,
+    window: ReplayWindow,
+    broker: string,
+    sequence: number,
+    again: boolean,
+  ): void {
     if (this.#closed) return;
-    const { sender, epoch, sequence } = header;
-    const name = laneName(sender, epoch);
+    const { peer, secrets: { peerEpoch } } = session;
+    const name = `${peer} ${peerEpoch} ${sequence}`;
     const now = performance.now();
-    if (again && this.#isRecent(`${name} ${sequence}`, now)) return;
-    this.#remember(`${name} ${sequence}`, now);
-    const waiting = this.#waiting.get(name);
-    if (waiting !== undefined) {
-      waiting.add(sequence);
+    if (again && this.#isRecent(name, now)) return;
+    this.#remember(name, now);
+    const due = this.#due.get(session);
+    if (due !== undefined) {
+      due.brokers.add(broker);
       return;
     }
-    const sequences = new Set([sequence]);
-    this.#waiting.set(name, sequences);
-    this.#tasks.run(async () => {
-      await this.#send(this.#lanes.to(sender), epoch, sequences);
-      this.#waiting.delete(name);
-    });
+    const started: Due = { brokers: new Set([broker]) };
+    this.#due.set(session, started);
+    this.#tasks.run(() => this.#send(session, window, started));
   }
 
   /** Takes nothing more; resolves once what is due has been handed over. */
@@ -60,24 +73,31 @@ export class Acker {
   }
 
   async #send(
-    lane: Lane,
-    epoch: string,
-    waiting: Set<number>,
+    session: Session,
+    window: ReplayWindow,
+    due: Due,
   ): Promise<void> {
-    const topic = await lane.topic;
-    while (waiting.size > 0) {
-      const sequences = [...waiting].slice(0, ACK_SEQUENCES_MAX);
-      for (const sequence of sequences) waiting.delete(sequence);
-      const content = encodeAck({ epoch, sequences });
-      // What comes while this one is being sealed goes together in the next.
-      const frame = await this.#lanes.seal(
-        lane,
+    while (due.brokers.size > 0) {
+      const brokers = [...due.brokers];
+      due.brokers.clear();
+      const frame = await session.seal(
         "ack",
-        ++lane.last.ack,
-        content,
+        session.nextAck(),
+        window.toBytes(),
+        performance.now(),
       );
-      if (this.#publish(topic, frame) > 0) this.frames++;
+      const topic = session.peerListens
+        ? await session.outTopic(Date.now())
+        : await inboxTopic(session.peer, dayOf(Date.now()));
+      for (const broker of brokers) {
+        if (this.#publish(broker, topic, frame)) this.frames++;
+      }
+      // What comes meanwhile goes together in the next.
+      if (!this.#closed && !this.#pace.take(performance.now())) {
+        await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+      }
     }
+    this.#due.delete(session);
   }
 
   #isRecent(key: string, now: number): boolean {

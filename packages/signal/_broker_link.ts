@@ -1,29 +1,42 @@
 import { toHex } from "./_bytes.ts";
+import { LinkSession } from "./_link_session.ts";
+import {
+  limitOf,
+  type LimitState,
+  lostLink,
+  NO_LIMIT,
+  sentPacket,
+} from "./_link_limits.ts";
 import type { MqttClient, MqttConnect } from "./_mqtt.ts";
 
 const CONNECT_TIMEOUT_MS = 4000;
-// MQTT.js finds a silent broker after 1.5 times this.
-const KEEPALIVE_SECONDS = 10;
 // A frozen broker takes nothing: past this its copies are left out, since what
 // it still held would come out as late copies when it thaws.
 const BACKLOG_BYTES_MAX = 1024 * 1024;
 // A link that lasted less is one that flaps: its pauses go on growing.
 const STEADY_MS = 5000;
 const DRAIN_MS_MAX = 100;
-const END_MS_MAX = 100;
 
 /** What a link tells its owner. */
 export interface LinkOwner {
   readonly onUp: () => void;
   /** The link is down, and tries again after `retryInMs`. */
   readonly onDown: (reason: string, retryInMs: number) => void;
+  readonly onSuspect: (suspect: boolean) => void;
   readonly onFrame: (bytes: Uint8Array) => void;
   readonly onRetained: () => void;
   readonly retryDelayMs: (attempt: number) => number;
+  /** Where this end listens now. */
+  readonly topics: () => readonly string[];
+  /** Whether no other broker is up: it is looked after more closely then. */
+  readonly isLast: () => boolean;
 }
 
 /** How a link stands. */
 export type LinkStatus = "connecting" | "up" | "down" | "closed";
+
+/** What became of a frame that was to be published. */
+export type Handed = "sent" | "not-up" | "too-large";
 
 /**
  * One broker: connects, subscribes, and does so again for ever. Every attempt
@@ -34,34 +47,56 @@ export class BrokerLink {
   status: LinkStatus = "connecting";
   /** Why it is down; of a link that is up, why it was down before. */
   reason: string | undefined;
+  suspect = false;
+  /** How often it was lost since it was last steady. */
+  failures = 0;
+  /** How long its last answer took, in milliseconds. */
+  rttMs: number | undefined;
   readonly #url: string;
-  readonly #topic: string;
   readonly #owner: LinkOwner;
+  readonly #connect: MqttConnect;
   readonly #ended: Promise<void>;
-  #client: MqttClient | undefined;
+  #session: LinkSession | undefined;
+  #limits: LimitState = NO_LIMIT;
+  #protocolVersion: 4 | 5 = 5;
   #upAt = 0;
   #wake: () => void = () => {};
   #closed = false;
 
-  constructor(
-    url: string,
-    topic: string,
-    connect: MqttConnect,
-    owner: LinkOwner,
-  ) {
+  constructor(url: string, connect: MqttConnect, owner: LinkOwner) {
     this.#url = url;
-    this.#topic = topic;
+    this.#connect = connect;
     this.#owner = owner;
-    this.#ended = this.#run(connect);
+    this.#ended = this.#run();
   }
 
-  /** Hands a frame to the broker; `false` when it cannot take it now. */
-  publish(topic: string, frame: Uint8Array): boolean {
-    const client = this.#client;
-    if (this.status !== "up" || !client?.connected) return false;
-    if ((client.stream.writableLength ?? 0) > BACKLOG_BYTES_MAX) return false;
-    client.publish(topic, frame, { qos: 0, retain: false });
-    return true;
+  /** The MQTT version that it speaks; known once it has been up. */
+  get version(): "3.1.1" | "5" {
+    return this.#protocolVersion === 5 ? "5" : "3.1.1";
+  }
+
+  /** The largest frame that it takes, as far as is known. */
+  frameBytesMax(): number {
+    return Math.min(
+      this.#session?.packetBytesMax ?? Infinity,
+      limitOf(this.#limits, performance.now()),
+    );
+  }
+
+  /** Hands a frame to the broker, if it can take it now. */
+  publish(topic: string, frame: Uint8Array): Handed {
+    const session = this.#session;
+    if (this.status !== "up" || !session?.connected) return "not-up";
+    if (session.backlogBytes > BACKLOG_BYTES_MAX) return "not-up";
+    if (frame.length > this.frameBytesMax()) return "too-large";
+    this.#limits = sentPacket(this.#limits, frame.length, performance.now());
+    session.publish(topic, frame);
+    return "sent";
+  }
+
+  /** Listens on what has come to {@linkcode LinkOwner.topics}, and not on what went. */
+  retopic(): void {
+    this.#session?.retopic(this.#owner.topics());
   }
 
   /** Tries again now rather than after the pause. */
@@ -69,30 +104,40 @@ export class BrokerLink {
     this.#wake();
   }
 
+  /** Asks whether it still lives, and judges sooner than usual. */
+  probe(): void {
+    if (this.status === "up") this.#session?.probe();
+    else this.#wake();
+  }
+
   /** Ends it, after what was published has left, but soon in any case. */
   async close(): Promise<void> {
     if (!this.#closed) {
       this.#closed = true;
       this.#wake();
-      if (this.status === "up") await drained(this.#client);
+      if (this.status === "up") await this.#drained();
       this.status = "closed";
-      this.#client?.end(true);
+      this.#session?.end();
     }
     await this.#ended;
   }
 
-  async #run(connect: MqttConnect): Promise<void> {
+  async #run(): Promise<void> {
     for (let attempt = 0; !this.#closed; attempt++) {
       this.status = "connecting";
-      const reason = await this.#session(connect).catch(describe);
+      const reason = await this.#attempt().catch(describe);
       // Read after the wait, during which close() may have come.
       if (this.#closed) break;
-      if (this.#upAt > 0 && performance.now() - this.#upAt > STEADY_MS) {
-        attempt = 0;
+      const now = performance.now();
+      if (this.#upAt > 0) {
+        if (now - this.#upAt > STEADY_MS) attempt = this.failures = 0;
+        this.#limits = lostLink(this.#limits, now);
       }
       this.#upAt = 0;
+      this.failures++;
       this.status = "down";
       this.reason = reason;
+      this.#suspected(false);
       const retryInMs = this.#owner.retryDelayMs(attempt);
       this.#owner.onDown(reason, Math.round(retryInMs));
       await this.#pause(retryInMs);
@@ -101,67 +146,61 @@ export class BrokerLink {
   }
 
   /** One connection, from the first packet to the last; says why it ended. */
-  async #session(connect: MqttConnect): Promise<string> {
-    const { promise, resolve } = Promise.withResolvers<string>();
-    let reason: string | undefined;
-    let timer = setTimeout(
-      () => fail("the broker does not answer"),
-      // The connection has a limit of its own; this one is for the SUBACK.
-      CONNECT_TIMEOUT_MS + 1000,
-    );
-    const finish = (): void => {
-      clearTimeout(timer);
-      resolve(reason ?? "the broker closed the connection");
-    };
-    const client = connect(this.#url, {
+  async #attempt(): Promise<string> {
+    const version = this.#protocolVersion;
+    const session = new LinkSession(this.#client(version), {
+      version,
+      topics: this.#owner.topics(),
+      onUp: () => {
+        if (this.#closed) return;
+        this.status = "up";
+        this.#upAt = performance.now();
+        this.#owner.onUp();
+      },
+      onFrame: (bytes) => {
+        if (!this.#closed) this.#owner.onFrame(bytes);
+      },
+      onRetained: () => this.#owner.onRetained(),
+      onSuspect: (suspect) => this.#suspected(suspect),
+      onRtt: (ms) => this.rttMs = ms,
+      isLast: () => this.#owner.isLast(),
+    });
+    this.#session = session;
+    const { reason, refusedVersion } = await session.ended;
+    this.#session = undefined;
+    if (version === 4 || !refusedVersion || this.#closed) return reason;
+    // A broker of before 2019: it is asked in its own words, at once.
+    this.#protocolVersion = 4;
+    return await this.#attempt();
+  }
+
+  #client(protocolVersion: 4 | 5): MqttClient {
+    return this.#connect(this.#url, {
       // Random, and new each time: who knows the id can take the session over.
       clientId: `h${toHex(crypto.getRandomValues(new Uint8Array(10)))}`,
       clean: true,
-      protocolVersion: 4,
-      keepalive: KEEPALIVE_SECONDS,
+      protocolVersion,
+      // Below it there are pings of our own, see `_link_health.ts`.
+      keepalive: 60,
+      timerVariant: "native",
       connectTimeout: CONNECT_TIMEOUT_MS,
       reconnectPeriod: 0,
       resubscribe: false,
       queueQoSZero: false,
     });
-    const fail = (why: string): void => {
-      reason ??= why;
-      clearTimeout(timer);
-      client.end(true);
-      // Should the stream never say that it closed.
-      timer = setTimeout(finish, END_MS_MAX);
-    };
-    this.#client = client;
-    client.on("connect", () => {
-      client.stream.setNoDelay?.(true);
-      client.subscribe(this.#topic, { qos: 0 }, (error, granted) => {
-        // From 128 on the code of a SUBACK is a refusal.
-        if (error !== null || (granted?.[0]?.qos ?? 128) >= 128) {
-          return fail("the broker refused the subscription");
-        }
-        clearTimeout(timer);
-        if (!this.#closed) this.#up();
-      });
-    });
-    client.on("message", (topic, payload, packet) => {
-      if (this.#closed || topic !== this.#topic) return;
-      // Retained is what somebody left there once: at best a replay.
-      if (packet.retain) return this.#owner.onRetained();
-      this.#owner.onFrame(payload);
-    });
-    client.on("error", (error) => fail(describe(error)));
-    // MQTT.js keeps to itself what it does not know: a certificate that is not
-    // trusted, a missing permission.
-    client.stream.on("error", (error) => fail(describe(error)));
-    client.on("close", finish);
-    client.on("end", finish);
-    return await promise;
   }
 
-  #up(): void {
-    this.status = "up";
-    this.#upAt = performance.now();
-    this.#owner.onUp();
+  #suspected(suspect: boolean): void {
+    if (this.suspect === suspect) return;
+    this.suspect = suspect;
+    this.#owner.onSuspect(suspect);
+  }
+
+  async #drained(): Promise<void> {
+    for (let waited = 0; waited < DRAIN_MS_MAX; waited += 5) {
+      if (!this.#session?.backlogBytes) return;
+      await new Promise((resolve) => setTimeout(resolve, 5));
+    }
   }
 
   #pause(ms: number): Promise<void> {
@@ -173,13 +212,6 @@ export class BrokerLink {
         resolve();
       };
     });
-  }
-}
-
-async function drained(client: MqttClient | undefined): Promise<void> {
-  for (let waited = 0; waited < DRAIN_MS_MAX; waited += 5) {
-    if (!client?.stream.writableLength) return;
-    await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
 

@@ -2,10 +2,9 @@ import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { Acker } from "./_acker.ts";
 import { BrokerPool } from "./_broker_pool.ts";
 import { toHex } from "./_bytes.ts";
-import type { Content } from "./_frame.ts";
-import { Keyring } from "./_keyring.ts";
+import { Contacts } from "./_contacts.ts";
+import { type NetworkNews, NEWS } from "./_network_news.ts";
 import { Lanes } from "./_lanes.ts";
-import { Mailbox } from "./_mailbox.ts";
 import type { MqttConnect } from "./_mqtt.ts";
 import {
   checkMessage,
@@ -13,12 +12,19 @@ import {
   checkRequestId,
   patienceOf,
 } from "./_options.ts";
+import type { SendMode } from "./_outbox.ts";
+import { Postman } from "./_postman.ts";
+import { PresenceBoard } from "./_presence_board.ts";
 import { Receiver } from "./_receiver.ts";
 import { Requester } from "./_requester.ts";
 import { Responder } from "./_responder.ts";
 import { Sender } from "./_sender.ts";
+import { Sessions } from "./_sessions.ts";
+import { Sorter } from "./_sorter.ts";
+import { dayOf, daysAround, inboxTopic } from "./_topics.ts";
 import type { SignallingEvent } from "./events.ts";
 import type { Identity } from "./identity.ts";
+import type { Presence } from "./presence.ts";
 import type {
   Message,
   ReceiveOptions,
@@ -32,17 +38,33 @@ import type {
 
 // Past this closing goes on without waiting for acknowledgements to leave.
 const CLOSE_WORK_MS_MAX = 50;
+/** How often it is looked whether the day has changed, and the topics with it. */
+const DAY_CHECK_MS = 60_000;
 
 /** Everything that an endpoint is made of, checked. */
 export interface EndpointConfig {
   readonly identity: Identity;
   /** URLs by the name under which they are shown. */
   readonly brokers: ReadonlyMap<string, string>;
-  readonly topic: string;
+  /** The names in the order of this end's id. */
+  readonly ranked: readonly string[];
   readonly connect: MqttConnect;
   readonly messageBytesMax: number;
   readonly outboxMax: number;
+  readonly outboxBytesMax: number;
   readonly receiveMax: number;
+  readonly redundancy: number;
+  readonly mode: SendMode;
+  /** Where it listens at first. */
+  readonly topics: readonly string[];
+  readonly network?: NetworkNews | undefined;
+}
+
+/** The topics on which an end is written to for the first time, these days. */
+export async function ownTopics(id: string): Promise<string[]> {
+  return await Promise.all(
+    daysAround(Date.now()).map((day) => inboxTopic(id, day)),
+  );
 }
 
 /** The parts wired together; each of them knows only what it is told. */
@@ -52,45 +74,97 @@ export class Endpoint extends EventReader<SignallingEvent>
   readonly #config: EndpointConfig;
   readonly #emitter: Emitter<SignallingEvent>;
   readonly #pool: BrokerPool;
+  readonly #sessions: Sessions;
+  readonly #contacts: Contacts;
   readonly #sender: Sender;
+  readonly #postman: Postman;
   readonly #acker: Acker;
   readonly #receiver: Receiver;
   readonly #requester: Requester;
   readonly #responder: Responder;
-  readonly #mailbox: Mailbox;
+  readonly #sorter: Sorter;
+  readonly #presences: PresenceBoard;
+  readonly #news: Disposable | undefined;
+  readonly #dayTimer: ReturnType<typeof setInterval>;
+  #topics: readonly string[];
+  #day: number = dayOf(Date.now());
   #closing: Promise<void> | undefined;
 
   constructor(config: EndpointConfig) {
     const emitter = new Emitter<SignallingEvent>();
     super(emitter);
-    this.id = config.identity.id;
+    const { identity, brokers, redundancy, messageBytesMax } = config;
+    this.id = identity.id;
     this.#config = config;
     this.#emitter = emitter;
+    this.#topics = config.topics;
     const emit = (event: SignallingEvent): void => emitter.emit(event);
-    const keyring = new Keyring(config.identity);
-    const lanes = new Lanes(keyring);
-    const publish = (topic: string, frame: Uint8Array, only?: string): number =>
-      this.#pool.publish(topic, frame, only);
-    this.#sender = new Sender(lanes, config.outboxMax, { emit, publish });
-    this.#acker = new Acker(lanes, publish);
-    this.#requester = new Requester(this.#sender);
-    this.#mailbox = new Mailbox(config.receiveMax);
+    const lanes = new Lanes([...brokers.keys()]);
+    this.#sessions = new Sessions(() => this.#pool.retopic());
+    const hand = (broker: string, topic: string, frame: Uint8Array) =>
+      this.#pool.publish(broker, topic, frame);
+    this.#contacts = new Contacts(identity, lanes, this.#sessions, {
+      publish: (...args) => hand(...args) === "sent",
+      reject: (broker, why) => this.#receiver.reject(broker, why),
+      onSession: (peer, reason) => this.#onSession(peer, reason),
+    });
+    this.#sender = new Sender(
+      lanes,
+      this.#sessions,
+      this.#contacts,
+      { ...config, homes: redundancy },
+      {
+        emit,
+        publish: hand,
+        standing: (broker) => this.#pool.standing(broker),
+        use: (names) => this.#pool.use(names),
+      },
+    );
+    this.#postman = new Postman(this.#sender, lanes);
+    this.#acker = new Acker((...args) => hand(...args) === "sent");
+    this.#requester = new Requester(this.#postman);
     this.#responder = new Responder({
       emit,
-      messageBytesMax: config.messageBytesMax,
+      messageBytesMax,
       answer: (to, answer) => {
         // Its failure is an event, and for the peer a request without answer.
-        this.#sender.submit(to, answer, patienceOf("answer", {}))
+        this.#postman.submit(to, answer, patienceOf("answer", {}))
           .catch(() => {});
       },
     });
-    this.#receiver = new Receiver(keyring, config.messageBytesMax, {
+    this.#presences = new PresenceBoard({
       emit,
-      onContent: (from, content) => this.#onContent(from, content),
-      onAck: (from, ack) => this.#sender.onAck(from, ack),
-      acknowledge: (header, again) => this.#acker.acknowledge(header, again),
+      ask: (peer, timeoutMs, signal) =>
+        this.#postman.submit(peer, { type: "probe" }, { timeoutMs, signal }),
     });
-    this.#pool = new BrokerPool(config.brokers, config.topic, config.connect, {
+    this.#sorter = new Sorter(config, {
+      emit,
+      onRequest: (from, { requestId, bytes }) =>
+        this.#responder.take(from, requestId, bytes),
+      onAnswer: (from, answer) => this.#requester.onAnswer(from, answer),
+      onBye: (from) => this.#presences.saidBye(from),
+    });
+    this.#receiver = new Receiver(this.#sessions, {
+      emit,
+      onHandshake: (broker, packet) =>
+        packet.kind === "hello"
+          ? this.#contacts.onHello(broker, packet)
+          : this.#contacts.onWelcome(broker, packet),
+      onContent: (...args) => this.#sorter.take(...args),
+      onAck: (...args) => this.#sender.onAck(...args),
+      onAlive: ({ peer }, _broker, fresh) => {
+        this.#contacts.isWell(peer);
+        this.#presences.heard(peer);
+        if (fresh) this.#onSession(peer, "hello");
+      },
+      acknowledge: (...args) => this.#acker.acknowledge(...args),
+    });
+    this.#pool = new BrokerPool({
+      urls: brokers,
+      ranked: config.ranked,
+      homes: redundancy,
+      connect: config.connect,
+    }, {
       onUp: (broker, back) => {
         const reason = back ? "reconnected" : "connected";
         emit({ type: "broker-up", broker, reason });
@@ -98,16 +172,32 @@ export class Endpoint extends EventReader<SignallingEvent>
       },
       onDown: (broker, reason, retryInMs) =>
         emit({ type: "broker-down", broker, reason, retryInMs }),
+      onSuspect: (broker, suspect) =>
+        emit(
+          suspect
+            ? { type: "broker-suspect", broker, reason: "silent" }
+            : { type: "broker-cleared", broker, reason: "heard" },
+        ),
+      onIsolated: (count) => {
+        emit({ type: "isolated", brokers: count, reason: "most-brokers-lost" });
+        this.#sender.forgive();
+      },
       onFrame: (broker, bytes) => this.#receiver.take(broker, bytes),
       onRetained: (broker) => this.#receiver.reject(broker, "retained"),
+      topics: () => [...this.#topics, ...this.#sessions.topics()],
     });
+    this.#news = config.network?.on("*", ({ type }) => {
+      if (NEWS.has(type)) this.#pool.probe();
+    });
+    this.#dayTimer = setInterval(() => void this.#checkDay(), DAY_CHECK_MS);
   }
 
   get state(): SignallingState {
     return {
       brokers: this.#pool.states,
       unacknowledged: this.#sender.size,
-      unread: this.#mailbox.size,
+      unacknowledgedBytes: this.#sender.bytes,
+      unread: this.#sorter.unread,
     };
   }
 
@@ -119,7 +209,13 @@ export class Endpoint extends EventReader<SignallingEvent>
     const patience = patienceOf("send", options);
     checkPeer("send", peerId, this.id);
     checkMessage("send", bytes, this.#config.messageBytesMax);
-    await this.#sender.submit(peerId, { type: "message", bytes }, patience);
+    // A copy: it is sealed later, and may be sent again.
+    const copy = bytes.slice();
+    if (options.ordered) {
+      return await this.#postman.submitOrdered(peerId, copy, patience);
+    }
+    const content = { type: "message", bytes: copy } as const;
+    await this.#postman.submit(peerId, content, patience);
   }
 
   async request(
@@ -132,17 +228,27 @@ export class Endpoint extends EventReader<SignallingEvent>
     checkMessage("request", bytes, this.#config.messageBytesMax);
     const { requestId = newRequestId() } = options;
     checkRequestId(requestId);
-    return await this.#requester.request(peerId, requestId, bytes, patience);
+    return await this.#requester.request(
+      peerId,
+      requestId,
+      bytes.slice(),
+      patience,
+    );
   }
 
   handle(handler: RequestHandler): Disposable {
     return this.#responder.handle(handler);
   }
 
+  presence(peerId: string): Presence {
+    checkPeer("watch the presence", peerId, this.id);
+    return this.#presences.watch(peerId);
+  }
+
   receive(
     options?: ReceiveOptions,
   ): AsyncIterableIterator<Message, undefined> {
-    return this.#mailbox.read(options);
+    return this.#sorter.read(options);
   }
 
   retry(): void {
@@ -154,8 +260,9 @@ export class Endpoint extends EventReader<SignallingEvent>
       sent: this.#sender.sent,
       acknowledged: this.#sender.acknowledged,
       copies: this.#sender.copies,
+      hellos: this.#contacts.hellos,
       ackFrames: this.#acker.frames,
-      delivered: this.#receiver.delivered,
+      delivered: this.#sorter.delivered,
       duplicatesDropped: this.#receiver.duplicatesDropped,
       rejected: this.#receiver.rejected,
     };
@@ -175,29 +282,34 @@ export class Endpoint extends EventReader<SignallingEvent>
   }
 
   async #end(reason: "close" | "aborted"): Promise<void> {
+    clearInterval(this.#dayTimer);
+    this.#news?.[Symbol.dispose]();
+    this.#presences.close();
     // In this order: take nothing more, fail what waits, then let what was
     // accepted be acknowledged while the brokers are still there.
-    const work = [this.#receiver.close()];
+    const work = [this.#receiver.close(), this.#contacts.close()];
     this.#requester.close();
     this.#responder.close();
-    this.#mailbox.close();
-    work.push(this.#sender.close(), this.#acker.close());
+    this.#sorter.close();
+    work.push(this.#sender.sayBye(), this.#acker.close());
+    this.#postman.close();
     await withinMs(CLOSE_WORK_MS_MAX, Promise.all(work));
     await this.#pool.close();
     this.#emitter.emit({ type: "closed", reason });
     this.#emitter[Symbol.dispose]();
   }
 
-  #onContent(from: string, content: Content): boolean {
-    switch (content.type) {
-      case "message":
-        return this.#mailbox.offer({ from, bytes: content.bytes });
-      case "request":
-        return this.#responder.take(from, content.requestId, content.bytes);
-      case "answer":
-        this.#requester.onAnswer(from, content);
-        return true;
-    }
+  #onSession(peer: string, reason: "hello" | "welcome"): void {
+    this.#emitter.emit({ type: "session-opened", peer, reason });
+    this.#sender.onSession(peer);
+  }
+
+  async #checkDay(): Promise<void> {
+    const day = dayOf(Date.now());
+    if (day === this.#day) return;
+    this.#day = day;
+    this.#topics = await ownTopics(this.id);
+    if (this.#closing === undefined) await this.#sessions.retopic(Date.now());
   }
 }
 

@@ -1,22 +1,32 @@
 import { type Bytes, toHex } from "./_bytes.ts";
-import type { FrameKind } from "./_frame.ts";
-import type { Keyring } from "./_keyring.ts";
+import { EPOCH_BYTES } from "./_handshake.ts";
 import { LruMap } from "./_lru.ts";
-import { inboxTopic, seal } from "./_seal.ts";
+import { rankFor } from "./_ranking.ts";
+import { RouteHealth } from "./_route_health.ts";
 
 const LANES_MAX = 1024;
 
-/** One peer and one epoch of ours: a sequence, and keys, of its own. */
+/** One peer and one epoch of ours: a sequence of its own. */
 export interface Lane {
   readonly peer: string;
-  readonly epoch: string;
+  readonly epoch: Bytes;
   /** Unique, for maps. */
   readonly name: string;
-  /** Where the peer listens. */
-  readonly topic: Promise<string>;
+  /** The peer's brokers in the order of its id; empty until they are known. */
+  ranked: readonly string[];
+  /** Resolves when they are. */
+  readonly ready: Promise<void>;
+  readonly health: RouteHealth;
   /** The number used last; taken before anything waits. */
-  readonly last: Record<FrameKind, number>;
-  readonly keys: Partial<Record<FrameKind, Promise<CryptoKey>>>;
+  sequence: number;
+  /** The place of the ordered message sent last. */
+  place: number;
+  /** Places of ordered messages that are still under way. */
+  readonly open: Set<number>;
+  /** The name of the large message sent last. */
+  whole: number;
+  /** When something was first sent that the peer has not acknowledged yet. */
+  waitingSince: number;
 }
 
 /** The name of the lane in which an acknowledgement looks. */
@@ -24,13 +34,13 @@ export function laneName(peer: string, epoch: string): string {
   return `${peer} ${epoch}`;
 }
 
-/** The lanes to the peers written to last, and the sealing in them. */
+/** The lanes to the peers written to last. */
 export class Lanes {
   readonly #lanes: LruMap<string, Lane> = new LruMap(LANES_MAX);
-  readonly #keyring: Keyring;
+  readonly #brokers: readonly string[];
 
-  constructor(keyring: Keyring) {
-    this.#keyring = keyring;
+  constructor(brokers: readonly string[]) {
+    this.#brokers = brokers;
   }
 
   /** The lane to a peer, whose id has been checked. */
@@ -38,31 +48,37 @@ export class Lanes {
     let lane = this.#lanes.get(peer);
     if (lane === undefined) {
       // A new epoch whenever the count starts again, also after this lane was
-      // forgotten for others: a key must never meet the same number twice.
-      const epoch = toHex(crypto.getRandomValues(new Uint8Array(8)));
-      lane = {
+      // forgotten for others: no number ever names two messages.
+      const epoch = crypto.getRandomValues(new Uint8Array(EPOCH_BYTES));
+      const ranking = rankFor(peer, this.#brokers);
+      const made: Lane = {
         peer,
         epoch,
-        name: laneName(peer, epoch),
-        topic: inboxTopic(peer),
-        last: { data: 0, ack: 0 },
-        keys: {},
+        name: laneName(peer, toHex(epoch)),
+        ranked: [],
+        ready: ranking.then((ranked) => void (made.ranked = ranked)),
+        health: new RouteHealth(),
+        sequence: 0,
+        place: 0,
+        open: new Set(),
+        whole: 0,
+        waitingSince: Infinity,
       };
+      lane = made;
       this.#lanes.set(peer, lane);
     }
     return lane;
   }
 
-  /** Seals with the next number of the lane, or with one taken before. */
-  async seal(
-    lane: Lane,
-    kind: FrameKind,
-    sequence: number,
-    content: Bytes,
-  ): Promise<Bytes> {
-    lane.keys[kind] ??= this.#keyring.sealing(lane.peer, kind, lane.epoch);
-    const { epoch } = lane;
-    const header = { kind, sender: this.#keyring.id, epoch, sequence };
-    return await seal(await lane.keys[kind], header, content);
+  /** The lane to a peer, if something was sent there. */
+  find(peer: string): Lane | undefined {
+    return this.#lanes.get(peer);
   }
+}
+
+/** Below this place of a lane nothing comes any more. */
+export function floorOf(lane: Lane): number {
+  let floor = lane.place;
+  for (const place of lane.open) floor = Math.min(floor, place);
+  return Math.max(1, floor);
 }

@@ -38,4 +38,14 @@ export class LruMap<K, V> {
   delete(key: K): void {
     this.#map.delete(key);
   }
+
+  /** Looks without using. */
+  peek(key: K): V | undefined {
+    return this.#map.get(key);
+  }
+
+  /** The keys, the one used last at the end. */
+  keys(): K[] {
+    return [...this.#map.keys()];
+  }
 }

@@ -9,15 +9,24 @@ export class Mailbox {
   readonly #limit: number;
   readonly #unread: Message[] = [];
   readonly #readers: Set<(result: Result) => void> = new Set();
+  readonly #onRoom: () => void;
   #closed = false;
 
-  constructor(limit: number) {
+  /** `onRoom` is called when there is room again for something. */
+  constructor(limit: number, onRoom: () => void = () => {}) {
     this.#limit = limit;
+    this.#onRoom = onRoom;
   }
 
   /** How many wait. */
   get size(): number {
     return this.#unread.length;
+  }
+
+  /** How many more it takes. */
+  get room(): number {
+    if (this.#closed) return 0;
+    return this.#readers.size + this.#limit - this.#unread.length;
   }
 
   /** Takes a message; `false` when there is no room for it. */
@@ -55,6 +64,7 @@ export class Mailbox {
         if (ended) return Promise.resolve(DONE);
         const message = this.#unread.shift();
         if (message !== undefined) {
+          if (!this.#closed) this.#onRoom();
           return Promise.resolve({ done: false, value: message });
         }
         if (this.#closed) {

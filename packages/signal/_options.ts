@@ -28,6 +28,14 @@ export function checkCount(
   }
 }
 
+/** Fails unless it is one of the modes. */
+export function checkMode(mode: string): void {
+  if (["hedge", "always", "single"].includes(mode)) return;
+  throw new TypeError(
+    `Cannot open signalling: mode "${mode}" is none: use "hedge", "always" or "single"`,
+  );
+}
+
 /** Fails unless the id is that of somebody else whom one can talk to. */
 export function checkPeer(action: string, peerId: string, own: string): void {
   publicKeyOf(peerId);

@@ -1,8 +1,17 @@
 /**
  * What has been sent and not yet acknowledged. Pure: time comes in as `now`
  * (milliseconds, any origin), jitter by `delayMs`; a shell does the actions
- * and steps with `tick` at `wakeAt`.
+ * and steps with `tick` at `wakeAt`. It knows how many ways there are, and not
+ * which: the shell chooses the broker of each step.
  */
+
+/**
+ * How copies are made. `hedge`: one, and another by the next broker each time
+ * the acknowledgement is late (Dean and Barroso, The Tail at Scale, 2013).
+ * `always`: by all at once. `single`: by one, and by another one only when it
+ * is repeated.
+ */
+export type SendMode = "hedge" | "always" | "single";
 
 /** What rules an outbox. */
 export interface OutboxRules {
@@ -18,7 +27,13 @@ export interface OutboxRules {
 
 interface Entry {
   readonly deadline: number;
+  readonly mode: SendMode;
+  readonly hedgeMs: number;
+  /** How many brokers there are to hedge over. */
+  readonly ways: number;
   attempt: number;
+  rung: number;
+  publishedAt: number;
   dueAt: number;
 }
 
@@ -28,6 +43,10 @@ interface Pending {
   // From this number on entries wait until older ones are out of the way.
   heldFrom: number;
   highest: number;
+  /** When an acknowledgement last told something new. */
+  progressAt: number;
+  /** The highest number that was acknowledged. */
+  acknowledged: number;
 }
 
 /** Changed in place by {@linkcode step}; make it with {@linkcode openOutbox}. */
@@ -50,26 +69,45 @@ export interface MessageKey {
 /** What can happen to an outbox. */
 export type OutboxInput =
   /** The numbers of a lane must rise. */
-  | MessageKey & { readonly type: "send"; readonly deadline: number }
+  | MessageKey & {
+    readonly type: "send";
+    readonly deadline: number;
+    readonly mode: SendMode;
+    readonly hedgeMs: number;
+    readonly ways: number;
+  }
   | {
     readonly type: "ack";
     readonly lane: string;
-    readonly sequences: readonly number[];
+    /** Whether the peer has it; asked for each number that waits. */
+    readonly has: (sequence: number) => boolean;
   }
   | MessageKey & { readonly type: "cancel" }
-  | { readonly type: "broker-up"; readonly broker: string }
+  /** Only lanes that use it. */
+  | {
+    readonly type: "broker-up";
+    readonly broker: string;
+    readonly uses: (lane: string) => boolean;
+  }
+  /** A session has begun: everything can go now, under its keys. */
+  | { readonly type: "session"; readonly lane: string }
   | { readonly type: "tick" };
 
 /** Why a message is published. */
-export type PublishReason = "new" | "retransmit" | "broker-up";
+export type PublishReason =
+  | "new"
+  | "hedge"
+  | "retransmit"
+  | "broker-up"
+  | "session";
 
 /** What the shell has to do. */
 export type OutboxAction =
   | MessageKey & {
     readonly type: "publish";
     readonly reason: PublishReason;
-    /** Only to this one; to all that are connected when absent. */
-    readonly broker?: string;
+    /** By one more broker, by all at once, or by this one. */
+    readonly to: "one" | "all" | { readonly broker: string };
   }
   | MessageKey & {
     readonly type: "settle";
@@ -99,19 +137,34 @@ export function step(
     case "send":
       add(state, input, now, actions);
       break;
-    case "ack":
-      for (const sequence of input.sequences) {
+    case "ack": {
+      const pending = state.lanes.get(input.lane);
+      for (const sequence of pending?.entries.keys() ?? []) {
+        if (!input.has(sequence)) continue;
         remove(state, { lane: input.lane, sequence }, "acknowledged", actions);
+        pending!.progressAt = now;
+        pending!.acknowledged = Math.max(pending!.acknowledged, sequence);
       }
       release(state, input.lane, now, actions);
       break;
+    }
     case "cancel":
       remove(state, input, "cancelled", actions);
       release(state, input.lane, now, actions);
       break;
     case "broker-up":
-      repeatTo(state, input.broker, now, actions);
+      for (const [lane, pending] of state.lanes) {
+        if (!input.uses(lane)) continue;
+        repeat(state, lane, pending, input.broker, now, actions);
+      }
       break;
+    case "session": {
+      const pending = state.lanes.get(input.lane);
+      if (pending !== undefined) {
+        repeat(state, input.lane, pending, undefined, now, actions);
+      }
+      break;
+    }
     case "tick":
       tick(state, now, actions);
       break;
@@ -121,16 +174,23 @@ export function step(
 
 function add(
   state: OutboxState,
-  { lane, sequence, deadline }: MessageKey & { readonly deadline: number },
+  input: OutboxInput & { readonly type: "send" },
   now: number,
   actions: OutboxAction[],
 ): void {
+  const { lane, sequence, deadline, mode, hedgeMs, ways } = input;
   let pending = state.lanes.get(lane);
   if (pending === undefined) {
-    pending = { entries: new Map(), heldFrom: sequence, highest: 0 };
+    pending = {
+      ...{ entries: new Map(), heldFrom: sequence, highest: 0 },
+      ...{ progressAt: -Infinity, acknowledged: 0 },
+    };
     state.lanes.set(lane, pending);
   }
-  pending.entries.set(sequence, { deadline, attempt: 0, dueAt: Infinity });
+  pending.entries.set(sequence, {
+    ...{ deadline, mode, hedgeMs, ways },
+    ...{ attempt: 0, rung: 0, publishedAt: -Infinity, dueAt: Infinity },
+  });
   pending.highest = sequence;
   state.size++;
   state.wakeAt = Math.min(state.wakeAt, deadline);
@@ -167,34 +227,57 @@ function release(
   for (let sequence = pending.heldFrom; sequence < end; sequence++) {
     const entry = pending.entries.get(sequence);
     if (entry === undefined) continue;
-    actions.push({ type: "publish", lane, sequence, reason: "new" });
-    schedule(state, entry, now);
+    begin(state, entry, { lane, sequence }, "new", now, actions);
   }
   pending.heldFrom = Math.max(pending.heldFrom, end);
 }
 
-function repeatTo(
+/** The first step, or once more the first. */
+function begin(
   state: OutboxState,
-  broker: string,
+  entry: Entry,
+  key: MessageKey,
+  reason: PublishReason,
   now: number,
   actions: OutboxAction[],
 ): void {
-  for (const [lane, pending] of state.lanes) {
-    for (const [sequence, entry] of pending.entries) {
-      if (sequence >= pending.heldFrom) break;
-      actions.push({
-        type: "publish",
-        lane,
-        sequence,
-        broker,
-        reason: "broker-up",
-      });
-      // The peer may come back a moment later than we do: from now on often.
-      entry.attempt = 0;
-      const { dueAt } = entry;
-      schedule(state, entry, now);
-      entry.dueAt = Math.min(entry.dueAt, dueAt);
+  const to = entry.mode === "always" ? "all" : "one";
+  actions.push({ type: "publish", ...key, reason, to });
+  entry.attempt = 0;
+  entry.rung = 1;
+  entry.publishedAt = now;
+  wait(state, entry, now);
+}
+
+/** To a broker that has nothing yet, or under other keys. */
+function repeat(
+  state: OutboxState,
+  lane: string,
+  pending: Pending,
+  broker: string | undefined,
+  now: number,
+  actions: OutboxAction[],
+): void {
+  for (const [sequence, entry] of pending.entries) {
+    if (sequence >= pending.heldFrom) break;
+    const key = { lane, sequence };
+    if (broker === undefined) {
+      begin(state, entry, key, "session", now, actions);
+      continue;
     }
+    // What is on its way by another broker need not go by this one as well.
+    if (
+      entry.mode !== "always" && now - entry.publishedAt < entry.hedgeMs
+    ) continue;
+    actions.push({
+      ...{ type: "publish", ...key, reason: "broker-up", to: { broker } },
+    });
+    // The peer may come back a moment later than we do: from now on often.
+    entry.attempt = 0;
+    entry.publishedAt = now;
+    const { dueAt } = entry;
+    wait(state, entry, now);
+    entry.dueAt = Math.min(entry.dueAt, dueAt);
   }
 }
 
@@ -206,10 +289,10 @@ function tick(state: OutboxState, now: number, actions: OutboxAction[]): void {
         remove(state, { lane, sequence }, "expired", actions);
         continue;
       }
-      if (entry.dueAt <= now) {
-        actions.push({ type: "publish", lane, sequence, reason: "retransmit" });
-        entry.attempt++;
-        schedule(state, entry, now);
+      if (entry.dueAt <= now && mayClimb(pending, sequence, entry, now)) {
+        again(entry, { lane, sequence }, actions);
+        entry.publishedAt = now;
+        wait(state, entry, now);
       }
       state.wakeAt = Math.min(state.wakeAt, entry.dueAt, entry.deadline);
     }
@@ -217,7 +300,45 @@ function tick(state: OutboxState, now: number, actions: OutboxAction[]): void {
   }
 }
 
-function schedule(state: OutboxState, entry: Entry, now: number): void {
-  entry.dueAt = now + state.rules.delayMs(entry.attempt);
+/**
+ * Whether a message that is due is late because its broker is, and not because
+ * there is much to do: then acknowledgements come, only not yet this one, and
+ * more copies would make it worse. One that was passed by later ones is lost.
+ */
+function mayClimb(
+  pending: Pending,
+  sequence: number,
+  entry: Entry,
+  now: number,
+): boolean {
+  if (!climbs(entry) || sequence < pending.acknowledged) return true;
+  const silentFrom = pending.progressAt + entry.hedgeMs;
+  if (silentFrom <= now) return true;
+  entry.dueAt = silentFrom;
+  return false;
+}
+
+function climbs({ mode, rung, ways }: Entry): boolean {
+  return mode === "hedge" && rung < ways;
+}
+
+function again(
+  entry: Entry,
+  key: MessageKey,
+  actions: OutboxAction[],
+): void {
+  if (climbs(entry)) {
+    entry.rung++;
+    actions.push({ type: "publish", ...key, reason: "hedge", to: "one" });
+    return;
+  }
+  entry.attempt++;
+  const to = entry.mode === "single" ? "one" : "all";
+  actions.push({ type: "publish", ...key, reason: "retransmit", to });
+}
+
+function wait(state: OutboxState, entry: Entry, now: number): void {
+  entry.dueAt = now +
+    (climbs(entry) ? entry.hedgeMs : state.rules.delayMs(entry.attempt));
   state.wakeAt = Math.min(state.wakeAt, entry.dueAt);
 }

@@ -4,6 +4,7 @@ import {
   openOutbox,
   type OutboxAction,
   type OutboxInput,
+  type SendMode,
   step,
 } from "./_outbox.ts";
 import { ReplayWindow } from "./_window.ts";
@@ -28,6 +29,7 @@ interface Result {
   readonly acknowledged: Set<number>;
   readonly left: number;
   readonly endedAt: number;
+  readonly copies: number;
 }
 
 /**
@@ -39,7 +41,10 @@ function simulate(
   count: number,
   everyMs: number,
   random: () => number,
-  spreadMax = SPREAD,
+  { mode = "hedge", spreadMax = SPREAD }: {
+    readonly mode?: SendMode;
+    readonly spreadMax?: number;
+  } = {},
 ): Result {
   const outbox = openOutbox({
     spreadMax,
@@ -67,17 +72,24 @@ function simulate(
     }
   };
   const all = Array.from({ length: network.brokers }, (_, index) => index);
-  const receive = (sequence: number): void => {
+  const receive = (sequence: number, by: number): void => {
     const verdict = window.check(sequence);
     if (verdict === "stale") return;
     if (verdict === "new") {
       window.mark(sequence);
       delivered.set(sequence, (delivered.get(sequence) ?? 0) + 1);
     }
-    for (const broker of all) {
-      carry(broker, () => input({ type: "ack", lane, sequences: [sequence] }));
-    }
+    // The whole window, by the broker that carried the message.
+    const bytes = window.toBytes();
+    carry(by, () => {
+      const acknowledged = ReplayWindow.fromBytes(bytes);
+      const has = (one: number) => acknowledged.check(one) === "seen";
+      input({ type: "ack", lane, has });
+    });
   };
+  // The next broker that has not had it, as the shell chooses.
+  const used = new Map<number, Set<number>>();
+  let copies = 0;
   const perform = (action: OutboxAction): void => {
     if (action.type === "settle") {
       assertEquals(action.outcome, "acknowledged");
@@ -85,11 +97,22 @@ function simulate(
       acknowledged.add(action.sequence);
       return;
     }
-    const { sequence, broker } = action;
+    const { sequence, to } = action;
     if (sequence === 1 && now < network.firstLostMs) return;
-    for (const one of broker === undefined ? all : [Number(broker)]) {
-      carry(one, () => receive(sequence));
+    const had = used.get(sequence) ?? new Set();
+    used.set(sequence, had);
+    const next = all.filter((one) => isUp(one) && !had.has(one));
+    const ways = to === "all"
+      ? all
+      : to === "one"
+      ? next.slice(0, 1)
+      : [Number(to.broker)];
+    for (const one of ways) {
+      had.add(one);
+      copies++;
+      carry(one, () => receive(sequence, one));
     }
+    if (had.size === all.length) had.clear();
   };
   let wakeAt = Infinity;
   const input = (what: OutboxInput): void => {
@@ -101,11 +124,19 @@ function simulate(
   for (let sequence = 1; sequence <= count; sequence++) {
     at(
       sequence * everyMs,
-      () => input({ type: "send", lane, sequence, deadline: NEVER }),
+      () =>
+        input({
+          ...{ type: "send", lane, sequence, deadline: NEVER, mode },
+          ...{ hedgeMs: 40, ways: network.brokers },
+        }),
     );
   }
   network.outages.forEach(({ to }, broker) =>
-    at(to, () => input({ type: "broker-up", broker: String(broker) }))
+    at(
+      to,
+      () =>
+        input({ type: "broker-up", broker: String(broker), uses: () => true }),
+    )
   );
   const end = 600_000;
   while (now < end && (calendar.size > 0 || outbox.size > 0)) {
@@ -115,7 +146,7 @@ function simulate(
     if (wakeAt <= now) input({ type: "tick" });
     assert(!(wakeAt <= now), "asks to be woken in the past");
   }
-  return { delivered, acknowledged, left: outbox.size, endedAt: now };
+  return { delivered, acknowledged, left: outbox.size, endedAt: now, copies };
 }
 
 /** Deterministic from a seed (mulberry32). */
@@ -149,8 +180,11 @@ Deno.test("every message is delivered once, whatever the network does", () => {
       fc.integer({ min: 1, max: 400 }),
       fc.constantFrom(0, 1, 20),
       fc.integer(),
-      (net, count, everyMs, seed) => {
-        const result = simulate(net, count, everyMs, randomFrom(seed));
+      fc.constantFrom<SendMode>("hedge", "always", "single"),
+      (net, count, everyMs, seed, mode) => {
+        const result = simulate(net, count, everyMs, randomFrom(seed), {
+          mode,
+        });
         assertEquals(result.left, 0);
         assertEquals(result.acknowledged.size, count);
         assertEquals(result.delivered.size, count);
@@ -177,7 +211,9 @@ Deno.test("one message that is lost for long does not fall out of the window", (
 });
 
 Deno.test("without the limit on the spread that very message is lost", () => {
-  const wide = simulate(SLOW_FIRST, 3000, 1, randomFrom(1), 1e6);
+  const wide = simulate(SLOW_FIRST, 3000, 1, randomFrom(1), {
+    spreadMax: 1e6,
+  });
   assertEquals(wide.delivered.has(1), false);
 });
 
@@ -192,7 +228,10 @@ Deno.test("what is out of time is settled once and makes room", () => {
     );
   const send = (sequence: number, deadline: number) =>
     kinds(
-      step(outbox, { type: "send", lane, sequence, deadline }, 0).actions,
+      step(outbox, {
+        ...{ type: "send", lane, sequence, deadline },
+        ...{ mode: "always", hedgeMs: 10, ways: 2 },
+      }, 0).actions,
     );
   assertEquals(send(1, 50), ["new 1"]);
   assertEquals(send(2, 500), ["new 2"]);
@@ -204,7 +243,7 @@ Deno.test("what is out of time is settled once and makes room", () => {
   assertEquals(kinds(again.actions), ["retransmit 2"]);
   const cancel = step(outbox, { type: "cancel", lane, sequence: 2 }, 100);
   assertEquals(kinds(cancel.actions), ["cancelled 2"]);
-  const ack = { type: "ack", lane, sequences: [1, 2, 3, 3, 99] } as const;
+  const ack = { type: "ack", lane, has: () => true } as const;
   assertEquals(kinds(step(outbox, ack, 100).actions), ["acknowledged 3"]);
   assertEquals(outbox.size, 0);
   assertEquals(step(outbox, { type: "tick" }, 1000).wakeAt, Infinity);
@@ -212,19 +251,82 @@ Deno.test("what is out of time is settled once and makes room", () => {
 
 Deno.test("a broker that is back gets what is pending, and nobody else", () => {
   const outbox = openOutbox({ spreadMax: 1, delayMs: () => 100 });
+  const rest = {
+    type: "send",
+    deadline: 1e6,
+    mode: "hedge",
+    hedgeMs: 5,
+    ways: 3,
+  } as const;
   for (const sequence of [1, 2]) {
-    step(outbox, { type: "send", lane: "a", sequence, deadline: 1e6 }, 0);
+    step(outbox, { ...rest, lane: "a", sequence }, 0);
   }
-  step(outbox, { type: "send", lane: "b", sequence: 1, deadline: 1e6 }, 0);
-  const { actions } = step(outbox, { type: "broker-up", broker: "x" }, 10);
+  step(outbox, { ...rest, lane: "b", sequence: 1 }, 0);
+  const up = { type: "broker-up", broker: "x" } as const;
+  const { actions } = step(outbox, { ...up, uses: () => true }, 10);
+  const none = step(outbox, { ...up, uses: () => false }, 10);
+  assertEquals(none.actions, []);
   assertEquals(
     actions,
     ["a", "b"].map((lane) => ({
       type: "publish",
       lane,
       sequence: 1,
-      broker: "x",
       reason: "broker-up",
+      to: { broker: "x" },
     })),
   );
+});
+
+Deno.test("hedging takes one broker after the other, then all again and again", () => {
+  const outbox = openOutbox({ spreadMax: 9, delayMs: (n) => 100 * (n + 1) });
+  const said: string[] = [];
+  const take = (input: OutboxInput, now: number) => {
+    const { actions, wakeAt } = step(outbox, input, now);
+    for (const action of actions) {
+      said.push(
+        action.type === "publish"
+          ? `${now}: ${action.reason} to ${action.to}`
+          : `${now}: ${action.outcome}`,
+      );
+    }
+    return wakeAt;
+  };
+  let wakeAt = take({
+    ...{ type: "send", lane: "a", sequence: 1, deadline: 500 },
+    ...{ mode: "hedge", hedgeMs: 20, ways: 3 },
+  }, 0);
+  while (wakeAt < Infinity) wakeAt = take({ type: "tick" }, wakeAt);
+  assertEquals(said, [
+    "0: new to one",
+    "20: hedge to one",
+    "40: hedge to one",
+    "140: retransmit to all",
+    "340: retransmit to all",
+    "500: expired",
+  ]);
+});
+
+Deno.test("in health a hedged message costs one copy, and one that is always sent all", () => {
+  const healthy: Network = {
+    ...{ brokers: 3, loss: 0, duplication: 0, delayMs: 5, outages: [] },
+    firstLostMs: 0,
+  };
+  const copies = (mode: SendMode) =>
+    simulate(healthy, 300, 1, randomFrom(7), { mode }).copies;
+  assertEquals([copies("hedge"), copies("single"), copies("always")], [
+    ...[300, 300, 900],
+  ]);
+});
+
+Deno.test("what has just left by one broker does not go to another that comes up", () => {
+  const outbox = openOutbox({ spreadMax: 9, delayMs: () => 100 });
+  step(outbox, {
+    ...{ type: "send", lane: "a", sequence: 1, deadline: 1e6 },
+    ...{ mode: "hedge", hedgeMs: 50, ways: 3 },
+  }, 0);
+  const up = (now: number) =>
+    step(outbox, { type: "broker-up", broker: "x", uses: () => true }, now)
+      .actions.length;
+  assertEquals([up(10), up(60)], [0, 1]);
 });

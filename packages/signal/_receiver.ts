@@ -1,38 +1,55 @@
 import type { EventOf } from "@holdfast/events";
-import { equalBytes } from "./_bytes.ts";
-import { TokenBucket } from "./_bucket.ts";
-import {
-  type Acknowledgement,
-  type Content,
-  decodeAck,
-  decodeContent,
-  decodeFrame,
-  type Frame,
-  type FrameHeader,
-  OVERHEAD_BYTES_MAX,
-} from "./_frame.ts";
+import { type Bytes, equalBytes, toHex } from "./_bytes.ts";
+import { type Content, decodeContent } from "./_content.ts";
+import type { Origin } from "./_sorter.ts";
 import { Inbox } from "./_inbox.ts";
-import type { Keyring } from "./_keyring.ts";
-import { open } from "./_seal.ts";
+import {
+  decodePacket,
+  type Frame,
+  type Packet,
+  PACKET_BYTES_MAX,
+  unpad,
+} from "./_packet.ts";
+import type { Session, Sessions } from "./_sessions.ts";
 import { TaskSet } from "./_tasks.ts";
+import { ReplayWindow, WINDOW_BYTES } from "./_window.ts";
 import { SignalError } from "./errors.ts";
 import type { SignallingEvent } from "./events.ts";
 
 /** How many frames are opened at once. */
 const OPENING_MAX = 512;
-// A sender never heard of costs a key agreement, about 1 ms of one core, and
-// names are free to make up: this keeps a flood of them below a tenth.
-const STRANGERS_BURST = 64;
-const STRANGERS_PER_SECOND = 64;
 
 /** What a receiver tells its owner. */
 export interface ReceiverOwner {
   readonly emit: (event: SignallingEvent) => void;
+  readonly onHandshake: (
+    broker: string,
+    packet: Packet & { readonly kind: "hello" | "welcome" },
+  ) => void;
   /** Takes something new; `false` when there is no room for it now. */
-  readonly onContent: (from: string, content: Content) => boolean;
-  readonly onAck: (from: string, ack: Acknowledgement) => void;
+  readonly onContent: (
+    from: string,
+    epoch: string,
+    content: Content,
+    origin: Origin,
+  ) => boolean;
+  /** What the peer has, of one epoch of ours, and by which broker it said so. */
+  readonly onAck: (
+    from: string,
+    epoch: string,
+    window: ReplayWindow,
+    broker: string,
+  ) => void;
+  /** Something authentic came in a session; `fresh` the first time. */
+  readonly onAlive: (session: Session, broker: string, fresh: boolean) => void;
   /** Something is to be acknowledged, for the first time or again. */
-  readonly acknowledge: (header: FrameHeader, again: boolean) => void;
+  readonly acknowledge: (
+    session: Session,
+    window: ReplayWindow,
+    broker: string,
+    sequence: number,
+    again: boolean,
+  ) => void;
 }
 
 /**
@@ -42,7 +59,6 @@ export interface ReceiverOwner {
  * first cannot suppress the honest one.
  */
 export class Receiver {
-  delivered = 0;
   duplicatesDropped = 0;
   rejected = 0;
   readonly #inbox: Inbox = new Inbox();
@@ -50,46 +66,39 @@ export class Receiver {
   // those of one that is being opened need not be opened themselves, but only
   // if they are the very same bytes, since what is being opened may be forged.
   readonly #opening: Map<string, Frame[]> = new Map();
-  readonly #strangers: TokenBucket = new TokenBucket(
-    STRANGERS_BURST,
-    STRANGERS_PER_SECOND,
-  );
-  readonly #keyring: Keyring;
+  readonly #sessions: Sessions;
   readonly #tasks: TaskSet = new TaskSet();
-  readonly #frameBytesMax: number;
   readonly #owner: ReceiverOwner;
   #closed = false;
 
-  constructor(
-    keyring: Keyring,
-    messageBytesMax: number,
-    owner: ReceiverOwner,
-  ) {
-    this.#keyring = keyring;
-    this.#frameBytesMax = messageBytesMax + OVERHEAD_BYTES_MAX;
+  constructor(sessions: Sessions, owner: ReceiverOwner) {
+    this.#sessions = sessions;
     this.#owner = owner;
   }
 
   /** Takes what a broker gave. */
   take(broker: string, bytes: Uint8Array): void {
     if (this.#closed) return;
-    if (bytes.length > this.#frameBytesMax) {
+    if (bytes.length > PACKET_BYTES_MAX) {
       return this.reject(broker, "too-large");
     }
-    let frame: Frame;
+    let packet: Packet;
     try {
-      frame = decodeFrame(bytes);
+      packet = decodePacket(bytes);
     } catch {
       return this.reject(broker, "bad-frame");
     }
-    if (this.#isCopy(broker, frame)) return;
-    const { sender } = frame.header;
-    if (
-      this.#tasks.size >= OPENING_MAX ||
-      (!this.#keyring.isCheap(sender) &&
-        !this.#strangers.take(performance.now()))
-    ) return this.reject(broker, "overloaded", sender);
-    this.#tasks.run(() => this.#openOne(broker, frame));
+    if (packet.kind === "hello" || packet.kind === "welcome") {
+      return this.#owner.onHandshake(broker, packet);
+    }
+    const session = this.#sessions.find(packet.tag);
+    // Of a session that this end has forgotten, or never had.
+    if (session === undefined) return this.reject(broker, "no-session");
+    if (this.#isCopy(broker, session, packet)) return;
+    if (this.#tasks.size >= OPENING_MAX) {
+      return this.reject(broker, "overloaded", session.peer);
+    }
+    this.#tasks.run(() => this.#openOne(broker, session, packet));
   }
 
   /** Says that something was not accepted. */
@@ -113,35 +122,45 @@ export class Receiver {
     await this.#tasks.idle();
   }
 
-  #isCopy(broker: string, frame: Frame): boolean {
-    const verdict = this.#inbox.check(frame.header);
+  #window(session: Session, frame: Frame): ReplayWindow {
+    return frame.kind === "ack"
+      ? session.acks
+      : this.#inbox.window(session.peer, session.secrets.peerEpoch);
+  }
+
+  #isCopy(broker: string, session: Session, frame: Frame): boolean {
+    const window = this.#window(session, frame);
+    const verdict = window.check(frame.sequence);
     if (verdict === "new") {
-      const same = this.#opening.get(nameOf(frame.header))?.some((other) =>
+      const same = this.#opening.get(nameOf(frame))?.some((other) =>
         equalBytes(other.sealed, frame.sealed)
       );
-      if (same) this.#dropCopy(broker, frame.header, "copy");
+      if (same) this.#dropCopy(broker, session, frame, "copy");
       return same ?? false;
     }
-    this.#dropCopy(broker, frame.header, verdict === "seen" ? "copy" : "stale");
+    const reason = verdict === "seen" ? "copy" : "stale";
+    this.#dropCopy(broker, session, frame, reason);
     // Seen again: perhaps the acknowledgement was lost. Not when it is stale:
     // whether it was ever seen is not known then, and its sender, who keeps
     // what it waits for inside the window, waits no more.
-    if (verdict === "seen" && frame.header.kind === "data") {
-      this.#owner.acknowledge(frame.header, true);
+    if (verdict === "seen" && frame.kind === "data") {
+      const { sequence } = frame;
+      this.#owner.acknowledge(session, window, broker, sequence, true);
     }
     return true;
   }
 
   #dropCopy(
     broker: string,
-    { kind, sender, sequence }: FrameHeader,
+    { peer }: Session,
+    { kind, sequence }: Frame,
     reason: "copy" | "stale",
   ): void {
-    // Copies of acknowledgements are as many again, and mean nothing.
+    // Copies of acknowledgements mean nothing.
     if (kind === "ack") return;
     this.#owner.emit({
       type: "duplicate-dropped",
-      from: sender,
+      from: peer,
       sequence,
       broker,
       reason,
@@ -149,63 +168,66 @@ export class Receiver {
     });
   }
 
-  async #openOne(broker: string, frame: Frame): Promise<void> {
-    const name = nameOf(frame.header);
+  async #openOne(
+    broker: string,
+    session: Session,
+    frame: Frame,
+  ): Promise<void> {
+    const name = nameOf(frame);
     const others = this.#opening.get(name);
     if (others === undefined) this.#opening.set(name, [frame]);
     else others.push(frame);
-    const { sender } = frame.header;
     try {
-      const found = await this.#keyring.opening(frame.header);
-      const content = await open(found.key, frame);
-      if (content === undefined) {
-        return this.reject(broker, "not-authentic", sender);
+      const padded = await session.open(frame);
+      if (padded === undefined) {
+        return this.reject(broker, "not-authentic", session.peer);
       }
-      found.keep();
       // From here on nothing waits, so that nothing comes in between.
-      if (!this.#closed) this.#accept(broker, frame.header, content);
+      if (!this.#closed) this.#accept(broker, session, frame, unpad(padded));
     } catch (error) {
-      // The sender that it names is no key, or what was sealed is no content.
-      if (!(error instanceof TypeError || error instanceof SignalError)) {
-        throw error;
-      }
-      this.reject(broker, "bad-frame");
+      // What was sealed is no content.
+      if (!(error instanceof SignalError)) throw error;
+      this.reject(broker, "bad-frame", session.peer);
     } finally {
-      this.#keyring.proved(sender);
       const rest = this.#opening.get(name)!.filter((other) => other !== frame);
       if (rest.length === 0) this.#opening.delete(name);
       else this.#opening.set(name, rest);
     }
   }
 
-  #accept(broker: string, header: FrameHeader, bytes: Uint8Array): void {
+  #accept(
+    broker: string,
+    session: Session,
+    frame: Frame,
+    flagged: Bytes,
+  ): void {
+    const window = this.#window(session, frame);
+    const { sequence } = frame;
     // Another copy, with other bytes, may have been faster.
-    if (this.#inbox.check(header) !== "new") {
-      return this.#dropCopy(broker, header, "copy");
+    if (window.check(sequence) !== "new") {
+      return this.#dropCopy(broker, session, frame, "copy");
     }
-    const { sender: from, sequence } = header;
-    if (header.kind === "ack") {
-      const ack = decodeAck(bytes);
-      this.#inbox.mark(header);
-      return this.#owner.onAck(from, ack);
+    const { peer: from, secrets: { ownEpoch, peerEpoch } } = session;
+    const bytes = flagged.subarray(1);
+    const content = frame.kind === "data" ? decodeContent(bytes) : undefined;
+    session.peerListens ||= (flagged[0]! & 1) === 1;
+    const fresh = this.#sessions.confirm(session);
+    this.#owner.onAlive(session, broker, fresh);
+    if (content === undefined) {
+      if (bytes.length < WINDOW_BYTES) return this.reject(broker, "bad-frame");
+      window.mark(sequence);
+      const has = ReplayWindow.fromBytes(bytes);
+      return this.#owner.onAck(from, toHex(ownEpoch), has, broker);
     }
-    const content = decodeContent(bytes);
-    if (!this.#owner.onContent(from, content)) {
+    const origin = { sequence, broker };
+    if (!this.#owner.onContent(from, peerEpoch, content, origin)) {
       return this.reject(broker, "buffer-full", from);
     }
-    this.#inbox.mark(header);
-    this.delivered++;
-    this.#owner.emit({
-      type: "delivered",
-      from,
-      sequence,
-      broker,
-      content: content.type,
-    });
-    this.#owner.acknowledge(header, false);
+    window.mark(sequence);
+    this.#owner.acknowledge(session, window, broker, sequence, false);
   }
 }
 
-function nameOf({ kind, sender, epoch, sequence }: FrameHeader): string {
-  return `${kind} ${sender} ${epoch} ${sequence}`;
+function nameOf({ kind, tag, sequence }: Frame): string {
+  return `${kind} ${tag} ${sequence}`;
 }

@@ -1,5 +1,6 @@
-import type { Content } from "./_frame.ts";
-import type { Patience, Sender } from "./_sender.ts";
+import type { Content } from "./_content.ts";
+import type { Postman } from "./_postman.ts";
+import type { Patience } from "./_sender.ts";
 import { SignalError } from "./errors.ts";
 
 // The peer has the request, and its answer does not come: perhaps it gave up
@@ -10,12 +11,12 @@ type Answer = Content & { readonly type: "answer" };
 
 /** Asks, and matches answers to questions. */
 export class Requester {
-  readonly #sender: Sender;
+  readonly #postman: Postman;
   readonly #waiting: Map<string, (answer: Answer) => void> = new Map();
   readonly #closing: AbortController = new AbortController();
 
-  constructor(sender: Sender) {
-    this.#sender = sender;
+  constructor(postman: Postman) {
+    this.#postman = postman;
   }
 
   /** Resolves with the peer's answer. The arguments have been checked. */
@@ -86,7 +87,7 @@ export class Requester {
         );
       }
       // An answer does not cancel it: its acknowledgement is on the way too.
-      await this.#sender.submit(peer, content, { timeoutMs: leftMs, signal });
+      await this.#postman.submit(peer, content, { timeoutMs: leftMs, signal });
       await pause(
         Math.min(REPEAT_MS, Math.max(0, deadline - performance.now())),
         AbortSignal.any([signal, done]),

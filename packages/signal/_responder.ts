@@ -1,4 +1,4 @@
-import type { AnswerStatus, Content } from "./_frame.ts";
+import type { AnswerStatus, Content } from "./_content.ts";
 import { LruMap } from "./_lru.ts";
 import { TaskSet } from "./_tasks.ts";
 import type { SignallingEvent } from "./events.ts";

@@ -1,16 +1,29 @@
 import type { EventOf } from "@holdfast/events";
 import { backoff } from "@holdfast/recovery";
-import type { Bytes } from "./_bytes.ts";
-import { type Acknowledgement, type Content, encodeContent } from "./_frame.ts";
-import { type Lane, laneName, type Lanes } from "./_lanes.ts";
+import type { Handed } from "./_broker_link.ts";
+import { type Bytes, toHex } from "./_bytes.ts";
+import {
+  bytesIn,
+  type Content,
+  encodeContent,
+  messagesIn,
+} from "./_content.ts";
+import type { Contacts } from "./_contacts.ts";
+import { floorOf, type Lane, laneName, type Lanes } from "./_lanes.ts";
 import {
   openOutbox,
   type OutboxAction,
   type OutboxInput,
   type OutboxState,
+  type SendMode,
   step,
 } from "./_outbox.ts";
+import { widthAfter } from "./_ranking.ts";
+import { choose, type Way } from "./_route_health.ts";
+import type { Session, Sessions } from "./_sessions.ts";
 import { TaskSet } from "./_tasks.ts";
+import { dayOf, inboxTopic } from "./_topics.ts";
+import type { ReplayWindow } from "./_window.ts";
 import { SignalError } from "./errors.ts";
 import type { SignallingEvent } from "./events.ts";
 
@@ -19,6 +32,8 @@ const RESEND_MIN_MS = 200;
 const RESEND_MAX_MS = 4000;
 // Half of the peer's window: the other half is for copies that come late.
 const SPREAD_MAX = 512;
+/** How many peers are told that this end closes. */
+const BYES_MAX = 64;
 
 interface Wake {
   readonly id: ReturnType<typeof setTimeout>;
@@ -28,17 +43,36 @@ interface Wake {
 interface Letter {
   readonly lane: Lane;
   readonly sequence: number;
-  readonly content: Bytes;
+  readonly content: Content;
+  readonly messages: number;
   readonly sentAt: number;
   readonly settle: (failure?: { readonly reason: unknown }) => void;
-  frame?: Promise<Bytes>;
+  /** Sealed once in each session. */
+  sealed?: { readonly session: Session; readonly frame: Promise<Bytes> };
+  /** The brokers that have it, in this round. */
+  readonly used: Set<string>;
+  publishedAt: number;
   copies: number;
 }
 
 /** What a sender needs of its owner. */
 export interface SenderOwner {
   readonly emit: (event: SignallingEvent) => void;
-  readonly publish: (topic: string, frame: Bytes, only?: string) => number;
+  readonly publish: (broker: string, topic: string, frame: Bytes) => Handed;
+  readonly standing: (
+    broker: string,
+  ) => { readonly up: boolean; readonly suspect: boolean };
+  /** These are the peer's: see to it that they are tried. */
+  readonly use: (brokers: readonly string[]) => void;
+}
+
+/** What bounds a sender. */
+export interface SenderLimits {
+  readonly outboxMax: number;
+  readonly outboxBytesMax: number;
+  /** How many of a peer's brokers to try at first. */
+  readonly homes: number;
+  readonly mode: SendMode;
 }
 
 /** How long and until when to try. */
@@ -53,18 +87,30 @@ export class Sender {
   acknowledged = 0;
   copies = 0;
   readonly #lanes: Lanes;
+  readonly #sessions: Sessions;
+  readonly #contacts: Contacts;
   readonly #tasks: TaskSet = new TaskSet();
   readonly #owner: SenderOwner;
-  readonly #sizeMax: number;
+  readonly #limits: SenderLimits;
   readonly #outbox: OutboxState;
   readonly #letters: Map<string, Letter> = new Map();
+  #bytes = 0;
+  #messages = 0;
   #timer: Wake | undefined;
   #closed = false;
 
-  constructor(lanes: Lanes, sizeMax: number, owner: SenderOwner) {
+  constructor(
+    lanes: Lanes,
+    sessions: Sessions,
+    contacts: Contacts,
+    limits: SenderLimits,
+    owner: SenderOwner,
+  ) {
     this.#lanes = lanes;
+    this.#sessions = sessions;
+    this.#contacts = contacts;
     this.#owner = owner;
-    this.#sizeMax = sizeMax;
+    this.#limits = limits;
     this.#outbox = openOutbox({
       spreadMax: SPREAD_MAX,
       delayMs: backoff({
@@ -77,7 +123,18 @@ export class Sender {
 
   /** How many wait for their acknowledgement. */
   get size(): number {
-    return this.#outbox.size;
+    return this.#messages;
+  }
+
+  /** How many packets to a peer do. */
+  underWay(peer: string): number {
+    const lane = this.#lanes.find(peer);
+    return lane && this.#outbox.lanes.get(lane.name)?.entries.size || 0;
+  }
+
+  /** How many bytes they have. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** Resolves when the peer has acknowledged it. The peer id has been checked. */
@@ -86,46 +143,129 @@ export class Sender {
     const { signal, timeoutMs } = patience;
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#closed) return Promise.reject(closedError());
-    if (this.#outbox.size >= this.#sizeMax) {
-      return Promise.reject(
-        new SignalError(
-          "signal/outbox-full",
-          `Cannot send to "${peer}": ${this.#sizeMax} messages wait for their acknowledgement: wait for some of them first`,
-        ),
-      );
-    }
+    const bytes = bytesIn(content);
+    const messages = messagesIn(content);
+    const full = this.#isFull(peer, bytes, messages);
+    if (full !== undefined) return Promise.reject(full);
     const lane = this.#lanes.to(peer);
-    const sequence = ++lane.last.data;
+    const sequence = ++lane.sequence;
     const onAbort = (): void =>
       this.#step({ type: "cancel", lane: lane.name, sequence });
     const now = performance.now();
+    lane.waitingSince = Math.min(lane.waitingSince, now);
+    this.#bytes += bytes;
+    this.#messages += messages;
     this.#letters.set(`${lane.name} ${sequence}`, {
-      lane,
-      sequence,
-      content: encodeContent(content),
-      sentAt: now,
-      copies: 0,
+      ...{ lane, sequence, content, messages, sentAt: now, copies: 0 },
+      ...{ used: new Set<string>(), publishedAt: now },
       settle: (failure) => {
+        this.#bytes -= bytes;
+        this.#messages -= messages;
         signal?.removeEventListener("abort", onAbort);
         if (failure === undefined) resolve();
         else reject(failure.reason ?? signal?.reason);
       },
     });
-    this.sent++;
+    this.sent += messages;
     signal?.addEventListener("abort", onAbort, { once: true });
-    const deadline = now + timeoutMs;
-    this.#step({ type: "send", lane: lane.name, sequence, deadline });
+    const begin = (): void => {
+      this.#owner.use(this.#walk(lane, now));
+      const { mode, homes } = this.#limits;
+      this.#step({
+        ...{ type: "send", lane: lane.name, sequence, mode },
+        deadline: now + timeoutMs,
+        hedgeMs: lane.health.hedgeMs,
+        ways: Math.min(homes, lane.ranked.length),
+      });
+    };
+    if (lane.ranked.length > 0) begin();
+    else {
+      this.#tasks.run(async () => {
+        await lane.ready;
+        if (this.#letters.has(`${lane.name} ${sequence}`)) begin();
+      });
+    }
     return promise;
   }
 
   /** The peer says what has arrived. */
-  onAck(peer: string, { epoch, sequences }: Acknowledgement): void {
-    this.#step({ type: "ack", lane: laneName(peer, epoch), sequences });
+  onAck(
+    peer: string,
+    epoch: string,
+    window: ReplayWindow,
+    broker: string,
+  ): void {
+    const lane = this.#lanes.find(peer);
+    if (lane === undefined) return;
+    lane.health.praise(broker);
+    lane.waitingSince = Infinity;
+    this.#step({
+      type: "ack",
+      lane: laneName(peer, epoch),
+      has: (sequence) => window.check(sequence) === "seen",
+    });
+    if (this.#outbox.lanes.has(lane.name)) {
+      lane.waitingSince = performance.now();
+    }
+  }
+
+  /** There are keys for the peer: what waits goes now. */
+  onSession(peer: string): void {
+    const lane = this.#lanes.find(peer);
+    if (lane !== undefined) this.#step({ type: "session", lane: lane.name });
   }
 
   /** A broker is up that has none of what is waiting. */
   onBrokerUp(broker: string): void {
-    this.#step({ type: "broker-up", broker });
+    const now = performance.now();
+    this.#step({
+      type: "broker-up",
+      broker,
+      uses: (name) => {
+        const lane = this.#lanes.find(name.split(" ")[0]!);
+        return lane?.name === name && this.#walk(lane, now).includes(broker);
+      },
+    });
+  }
+
+  /** It was the own network: no broker is to blame. */
+  forgive(): void {
+    for (const { lane } of this.#letters.values()) lane.health.forgive();
+  }
+
+  /** An ordered message will not come: those after it need not wait for it. */
+  raiseFloor(lane: Lane): void {
+    if (this.#closed || lane.place === 0) return;
+    const content = { type: "floor", floor: floorOf(lane) } as const;
+    this.submit(lane.peer, content, { timeoutMs: 30_000, signal: undefined })
+      .catch(() => {});
+  }
+
+  /** Gives up on everything, and tells the peers of late that this end goes. */
+  async sayBye(): Promise<void> {
+    const byes = this.#sessions.peers().slice(-BYES_MAX).map((peer) =>
+      this.#sayByeTo(peer)
+    );
+    await this.close();
+    await Promise.allSettled(byes);
+  }
+
+  async #sayByeTo(peer: string): Promise<void> {
+    const lane = this.#lanes.find(peer);
+    const session = lane && this.#sessions.current(peer, lane.epoch);
+    if (lane === undefined || session === undefined) return;
+    const now = performance.now();
+    const frame = await session.seal(
+      "data",
+      ++lane.sequence,
+      encodeContent({ type: "bye" }),
+      now,
+    );
+    const topic = await inboxTopic(peer, dayOf(Date.now()));
+    // Once, by the best of them: who misses it sees the lease run out.
+    const ways = this.#ways(lane, now).filter(({ up }) => up);
+    const [broker] = choose(ways);
+    if (broker !== undefined) this.#owner.publish(broker, topic, frame);
   }
 
   /** Gives up on everything. */
@@ -140,26 +280,80 @@ export class Sender {
     await this.#tasks.idle();
   }
 
+  #isFull(
+    peer: string,
+    bytes: number,
+    messages: number,
+  ): SignalError | undefined {
+    const { outboxMax, outboxBytesMax } = this.#limits;
+    const what = this.#messages + messages > outboxMax
+      ? `${outboxMax} messages`
+      : this.#bytes + bytes > outboxBytesMax
+      ? `${this.#bytes} bytes of at most ${outboxBytesMax}`
+      : undefined;
+    return what === undefined ? undefined : new SignalError(
+      "signal/outbox-full",
+      `Cannot send to "${peer}": ${what} wait for their acknowledgement: wait for some of them first`,
+    );
+  }
+
+  /** The peer's brokers that are walked by now: more and more, without it. */
+  #walk(lane: Lane, now: number): readonly string[] {
+    const elapsedMs = Math.max(0, now - lane.waitingSince);
+    const width = widthAfter(
+      elapsedMs,
+      this.#limits.homes,
+      lane.ranked.length,
+    );
+    return lane.ranked.slice(0, width);
+  }
+
   #step(input: OutboxInput): void {
     if (this.#closed) return;
     const now = performance.now();
     const { actions, wakeAt } = step(this.#outbox, input, now);
-    for (const action of actions) this.#do(action, now);
+    for (const action of actions) this.#perform(action, now);
     this.#wakeAt(wakeAt, now);
   }
 
-  #do(action: OutboxAction, now: number): void {
+  #perform(action: OutboxAction, now: number): void {
     const name = `${action.lane} ${action.sequence}`;
     const letter = this.#letters.get(name);
     if (letter === undefined) return;
     if (action.type === "publish") {
+      this.#blame(letter, action, now);
       this.#tasks.run(() => this.#publish(name, letter, action));
       return;
     }
     this.#letters.delete(name);
-    const { lane: { peer }, sequence, copies } = letter;
-    if (action.outcome === "acknowledged") {
-      this.acknowledged++;
+    this.#settle(letter, action.outcome, now);
+  }
+
+  /** A copy is late: others go by other brokers first for a while. */
+  #blame(
+    { lane, used, publishedAt }: Letter,
+    { reason }: OutboxAction & { readonly type: "publish" },
+    now: number,
+  ): void {
+    if (reason !== "hedge" && reason !== "retransmit") return;
+    this.#owner.use(this.#walk(lane, now));
+    // One whose copy left a moment ago, after a wait of ours, is not late.
+    if (now - publishedAt < lane.health.hedgeMs / 2) return;
+    for (const broker of used) lane.health.blame(broker, now);
+  }
+
+  #settle(
+    letter: Letter,
+    outcome: "acknowledged" | "expired" | "cancelled",
+    now: number,
+  ): void {
+    const { lane, sequence, copies, used, publishedAt, messages } = letter;
+    const { peer } = lane;
+    if (outcome === "acknowledged") {
+      this.acknowledged += letter.messages;
+      if (copies === 1 && used.size === 1) {
+        lane.health.measured(now - publishedAt);
+      }
       const elapsedMs = Math.round(now - letter.sentAt);
       this.#owner.emit({
         type: "acknowledged",
@@ -167,16 +361,19 @@ export class Sender {
         sequence,
         copies,
         elapsedMs,
+        ...(messages > 1 ? { messages } : {}),
       });
       return letter.settle();
     }
     // The reason is the signal's.
-    if (action.outcome === "cancelled") return this.#fail(letter, "cancelled");
+    if (outcome === "cancelled") return this.#fail(letter, "cancelled");
     const tried = Math.round(now - letter.sentAt);
     const [why, fix] = copies === 0
-      ? ["no broker could be reached", "look at state.brokers"]
+      ? this.#whyNoCopy(lane)
       : ["it did not acknowledge", "see that it runs and shares a broker"];
-    const reason = copies === 0 ? "no-broker" : "unacknowledged";
+    const reason = copies === 0 && !this.#anyUp(lane)
+      ? "no-broker"
+      : "unacknowledged";
     this.#fail(
       letter,
       reason,
@@ -186,6 +383,16 @@ export class Sender {
         { cause: new DOMException("The time is over", "TimeoutError") },
       ),
     );
+  }
+
+  #whyNoCopy(lane: Lane): [string, string] {
+    return this.#anyUp(lane)
+      ? ["it did not answer", "see that it runs and shares a broker"]
+      : ["no broker could be reached", "look at state.brokers"];
+  }
+
+  #anyUp({ ranked }: Lane): boolean {
+    return ranked.some((broker) => this.#owner.standing(broker).up);
   }
 
   #fail(
@@ -201,25 +408,81 @@ export class Sender {
   async #publish(
     name: string,
     letter: Letter,
-    { reason, broker }: OutboxAction & { readonly type: "publish" },
+    { reason, to }: OutboxAction & { readonly type: "publish" },
   ): Promise<void> {
-    const { lane, sequence, content } = letter;
-    // Once: with other bytes the same nonce would give the key away.
-    letter.frame ??= this.#lanes.seal(lane, "data", sequence, content);
-    const frame = await letter.frame;
-    const topic = await lane.topic;
+    const { lane, sequence } = letter;
+    const session = this.#sessions.current(lane.peer, lane.epoch);
+    if (session === undefined) {
+      const brokers = this.#choose(letter, to);
+      for (const broker of to === "one" ? brokers.slice(0, 1) : brokers) {
+        letter.used.add(broker);
+      }
+      this.#contacts.greet(lane, [...letter.used]);
+      return this.#tell(letter, 0, reason);
+    }
+    // Sealed under other keys before, or not at all.
+    if (letter.sealed?.session !== session) {
+      const frame = session.seal(
+        "data",
+        sequence,
+        encodeContent(withFloor(letter.content, lane)),
+        performance.now(),
+      );
+      letter.sealed = { session, frame };
+      letter.used.clear();
+    }
+    const frame = await letter.sealed.frame;
+    const direct = session.peerListens && reason === "new";
+    const topic = direct
+      ? await session.outTopic(Date.now())
+      : await inboxTopic(lane.peer, dayOf(Date.now()));
     // Settled in the meantime.
     if (!this.#letters.has(name)) return;
-    const brokers = this.#owner.publish(topic, frame, broker);
-    letter.copies += brokers;
-    this.copies += brokers;
-    this.#owner.emit({
-      type: "sent",
-      peer: lane.peer,
-      sequence,
-      brokers,
-      reason,
+    if (
+      reason === "retransmit" || this.#sessions.isOld(session, letter.sentAt)
+    ) {
+      this.#contacts.renew(lane, this.#choose(letter, "all"));
+    }
+    let copies = 0;
+    for (const broker of this.#choose(letter, to)) {
+      const handed = this.#owner.publish(broker, topic, frame);
+      if (handed !== "not-up") letter.used.add(broker);
+      if (handed !== "sent") continue;
+      copies++;
+      if (to === "one") break;
+    }
+    if (copies > 0) letter.publishedAt = performance.now();
+    letter.copies += copies;
+    this.copies += copies;
+    this.#tell(letter, copies, reason);
+  }
+
+  /** The brokers to try in this order. */
+  #choose(
+    { lane, used }: Letter,
+    to: (OutboxAction & { readonly type: "publish" })["to"],
+  ): string[] {
+    const now = performance.now();
+    const best = choose(this.#ways(lane, now));
+    if (to === "all") return best;
+    if (to !== "one") return best.filter((broker) => broker === to.broker);
+    return best.filter((broker) => !used.has(broker));
+  }
+
+  #ways(lane: Lane, now: number): Way[] {
+    return this.#walk(lane, now).map((broker) => {
+      const { up, suspect } = this.#owner.standing(broker);
+      const doubtful = suspect || lane.health.isAvoided(broker, now);
+      return { broker, up, doubtful };
     });
+  }
+
+  #tell(
+    { lane: { peer }, sequence }: Letter,
+    brokers: number,
+    reason: EventOf<SignallingEvent, "sent">["reason"],
+  ): void {
+    this.#owner.emit({ type: "sent", peer, sequence, brokers, reason });
   }
 
   #wakeAt(at: number, now: number): void {
@@ -231,6 +494,11 @@ export class Sender {
     }, Math.max(1, at - now));
     this.#timer = { id, at };
   }
+}
+
+function withFloor(content: Content, lane: Lane): Content {
+  if (content.type !== "ordered") return content;
+  return { ...content, floor: Math.min(content.place, floorOf(lane)) };
 }
 
 function closedError(): SignalError {

@@ -1,3 +1,5 @@
+import type { PresenceEvent } from "./presence.ts";
+
 /**
  * What happens to signalling, each told with its reason. Plain data, for logs
  * and `--json`; take one of them by `EventOf<SignallingEvent, "sent">` of
@@ -22,6 +24,30 @@ export type SignallingEvent =
     /** The pause before the next attempt, in milliseconds. */
     readonly retryInMs: number;
   }
+  /** A broker does not answer; others go first until it does, or is given up. */
+  | {
+    readonly type: "broker-suspect" | "broker-cleared";
+    /** Its URL, without a password. */
+    readonly broker: string;
+    /** No answer to a ping in time; or something came from it again. */
+    readonly reason: "silent" | "heard";
+  }
+  /** Most brokers were lost at once: it is this end's network, and not them. */
+  | {
+    readonly type: "isolated";
+    /** How many were lost. */
+    readonly brokers: number;
+    /** Always the same. */
+    readonly reason: "most-brokers-lost";
+  }
+  /** There are keys with a peer, whose identity is proven. */
+  | {
+    readonly type: "session-opened";
+    /** The id of the peer. */
+    readonly peer: string;
+    /** The peer began, or it answered this end. */
+    readonly reason: "hello" | "welcome";
+  }
   /** A message of this end was handed to brokers. */
   | {
     readonly type: "sent";
@@ -31,8 +57,12 @@ export type SignallingEvent =
     readonly sequence: number;
     /** How many brokers took a copy; 0 while none is up. */
     readonly brokers: number;
-    /** The first time, again for want of an acknowledgement, or to a broker that is back. */
-    readonly reason: "new" | "retransmit" | "broker-up";
+    /**
+     * The first time; by one more broker since the acknowledgement is late;
+     * again for want of it; to a broker that is back; or under new keys. The
+     * first time to a peer 0 brokers took it: first contact comes before.
+     */
+    readonly reason: "new" | "hedge" | "retransmit" | "broker-up" | "session";
   }
   /** The peer has a message of this end. */
   | {
@@ -45,6 +75,8 @@ export type SignallingEvent =
     readonly copies: number;
     /** From `send()` on, in milliseconds. */
     readonly elapsedMs: number;
+    /** How many travelled together; absent for one. */
+    readonly messages?: number;
   }
   /** A message of this end was given up; its promise rejected. */
   | {
@@ -88,10 +120,11 @@ export type SignallingEvent =
    * - `bad-frame`: no frame of this protocol.
    * - `buffer-full`: nobody takes messages, or too many requests are running;
    *   the sender tries again.
+   * - `no-session`: of a session that this end does not have, or has no more.
    * - `not-authentic`: not sealed by the one that it names, for this end.
-   * - `overloaded`: too many frames, or too many unknown senders, at once.
+   * - `overloaded`: too many frames, or too many first contacts, at once.
    * - `retained`: kept by the broker from earlier.
-   * - `too-large`: more than this end's `messageBytesMax`.
+   * - `too-large`: more than a packet of this protocol has.
    */
   | {
     readonly type: "message-rejected";
@@ -101,6 +134,7 @@ export type SignallingEvent =
     readonly reason:
       | "bad-frame"
       | "buffer-full"
+      | "no-session"
       | "not-authentic"
       | "overloaded"
       | "retained"
@@ -116,6 +150,8 @@ export type SignallingEvent =
     /** The message of the error. */
     readonly reason: string;
   }
+  /** A peer whose presence is watched came or went. */
+  | PresenceEvent
   /** It is over; nothing follows. */
   | {
     readonly type: "closed";

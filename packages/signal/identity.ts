@@ -1,6 +1,11 @@
 import { type Bytes, fromBase64Url, toBase64Url } from "./_bytes.ts";
 import { type KeyFault, montgomeryFromEdwards } from "./_curve.ts";
-import { ed25519PublicKey, x25519PrivateKey } from "./_keys.ts";
+import { LruMap } from "./_lru.ts";
+import {
+  ed25519PrivateKey,
+  ed25519PublicKey,
+  x25519PrivateKey,
+} from "./_keys.ts";
 
 const SEED_BYTES = 32;
 
@@ -20,6 +25,7 @@ export interface Identity {
 interface Secrets {
   readonly seed: Bytes;
   readonly x25519: CryptoKey;
+  readonly ed25519: CryptoKey;
 }
 
 // Beside the object rather than in it: nothing that walks objects (inspect,
@@ -73,12 +79,13 @@ export async function importIdentity(
       `Cannot import identity: the seed has ${seed.length} bytes: pass ${SEED_BYTES}`,
     );
   }
-  const [publicKey, x25519] = await Promise.all([
+  const [publicKey, x25519, ed25519] = await Promise.all([
     ed25519PublicKey(seed),
     x25519PrivateKey(seed),
+    ed25519PrivateKey(seed),
   ]);
   const identity = new HeldIdentity(toBase64Url(publicKey));
-  secrets.set(identity, { seed, x25519 });
+  secrets.set(identity, { seed, x25519, ed25519 });
   return Object.freeze(identity);
 }
 
@@ -106,12 +113,49 @@ export function privateKeyOf(identity: Identity): CryptoKey {
   return secretsOf(identity, "use").x25519;
 }
 
+/** Signs with Ed25519 (RFC 8032). */
+export async function signAs(
+  identity: Identity,
+  bytes: Uint8Array<ArrayBuffer>,
+): Promise<Bytes> {
+  const { ed25519 } = secretsOf(identity, "use");
+  return new Uint8Array(await crypto.subtle.sign("Ed25519", ed25519, bytes));
+}
+
+/** Whether a signature is of that peer, whose id has been checked. */
+export async function isSignedBy(
+  peerId: string,
+  signature: Bytes,
+  bytes: Bytes,
+): Promise<boolean> {
+  const key = await crypto.subtle.importKey(
+    "raw",
+    fromBase64Url(peerId)!,
+    "Ed25519",
+    false,
+    ["verify"],
+  );
+  return await crypto.subtle.verify("Ed25519", key, signature, bytes);
+}
+
 /**
  * The X25519 public key of a peer.
  *
  * @throws {TypeError} When the id is not the text of a usable public key.
  */
 export function publicKeyOf(peerId: string): Bytes {
+  let key = publicKeys.get(peerId);
+  if (key === undefined) {
+    key = convert(peerId);
+    publicKeys.set(peerId, key);
+  }
+  return key;
+}
+
+// Each costs a millisecond of big numbers, and every send asks for one.
+const publicKeys = new LruMap<string, Bytes>(1024);
+
+function convert(peerId: string): Bytes {
   const bytes = fromBase64Url(peerId);
   if (bytes === undefined || peerId.length !== 43) {
     throw new TypeError(

@@ -1,8 +1,9 @@
 /**
  * Signalling over several untrusted MQTT brokers at once: small sealed messages
  * between peers who know each other's id, each delivered once, as long as one
- * broker lives that both reach. Every message goes to all brokers, and again
- * until the *peer* acknowledges it; the peer drops the copies by number.
+ * broker lives that both reach. A message goes to the best broker, to the next
+ * when the *peer's* acknowledgement is late, and on until it comes; the peer
+ * drops the copies by number.
  *
  * ```ts
  * import { createIdentity, openSignalling } from "@holdfast/signal";
@@ -42,7 +43,9 @@ export {
   type Identity,
   importIdentity,
 } from "./identity.ts";
+export type { NetworkNews } from "./_network_news.ts";
 export { openSignalling, type SignallingOptions } from "./open_signalling.ts";
+export type { Presence, PresenceEvent, PresenceStatus } from "./presence.ts";
 export type {
   BrokerState,
   IncomingRequest,

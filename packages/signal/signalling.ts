@@ -1,5 +1,6 @@
 import type { Events } from "@holdfast/events";
 import type { SignallingEvent } from "./events.ts";
+import type { Presence } from "./presence.ts";
 
 /** Options for {@linkcode Signalling.send}. */
 export interface SendOptions {
@@ -11,10 +12,17 @@ export interface SendOptions {
    * @default {30_000}
    */
   readonly timeoutMs?: number | undefined;
+  /**
+   * Whether the peer gets it after all ordered messages that were sent before,
+   * and before all that are sent later. One that is given up is left out.
+   *
+   * @default {false}
+   */
+  readonly ordered?: boolean | undefined;
 }
 
 /** Options for {@linkcode Signalling.request}. */
-export interface RequestOptions extends SendOptions {
+export interface RequestOptions extends Omit<SendOptions, "ordered"> {
   /**
    * 1 to 64 bytes of text that name the request. Who repeats it with the same
    * one, after a time-out or a restart, gets the answer of the first time as
@@ -55,10 +63,22 @@ export type RequestHandler = (
 export interface BrokerState {
   /** Its URL, without a password. */
   readonly url: string;
-  /** `up` once it has subscribed this end. */
-  readonly status: "connecting" | "up" | "down" | "closed";
+  /** `up` once it has subscribed this end; `idle` while it is not needed. */
+  readonly status: "idle" | "connecting" | "up" | "down" | "closed";
+  /** Whether it is one of those that this end's id leads to. */
+  readonly home: boolean;
   /** Why it is down, in words. */
   readonly reason?: string;
+  /** It does not answer at the moment. */
+  readonly suspect?: boolean;
+  /** How often it was lost since it last held for 5 s; absent for never. */
+  readonly failures?: number;
+  /** The MQTT version that it speaks. */
+  readonly version?: "3.1.1" | "5";
+  /** How long its last answer to a ping took, in milliseconds. */
+  readonly rttMs?: number;
+  /** The largest packet that it takes, where it said so or it was learned. */
+  readonly frameBytesMax?: number;
 }
 
 /** How signalling stands: plain data. */
@@ -67,6 +87,8 @@ export interface SignallingState {
   readonly brokers: readonly BrokerState[];
   /** How many messages wait for the peer's acknowledgement. */
   readonly unacknowledged: number;
+  /** How many bytes they have. */
+  readonly unacknowledgedBytes: number;
   /** How many messages wait for {@linkcode Signalling.receive}. */
   readonly unread: number;
 }
@@ -79,7 +101,9 @@ export interface SignallingStats {
   readonly acknowledged: number;
   /** Copies of them handed to brokers. */
   readonly copies: number;
-  /** Frames with acknowledgements; each goes to every broker. */
+  /** Packets of first contact handed to brokers. */
+  readonly hellos: number;
+  /** Frames with acknowledgements handed to brokers. */
   readonly ackFrames: number;
   /** Messages, requests and answers that came from peers, each once. */
   readonly delivered: number;
@@ -102,7 +126,8 @@ export interface Signalling extends Events<SignallingEvent>, AsyncDisposable {
    * Sends bytes, and resolves when the peer has acknowledged them: when they
    * are authenticated, new, and in the buffer of its `receive()`. That does
    * not mean that its program has seen them; {@linkcode Signalling.request}
-   * does. Messages may arrive in another order than they were sent.
+   * does. Messages may arrive in another order than they were sent, unless they
+   * are `ordered`. What does not fit into one packet goes in pieces.
    *
    * @throws {TypeError} When the peer id is not one.
    * @throws {RangeError} When there are more bytes than `messageBytesMax`.
@@ -129,6 +154,15 @@ export interface Signalling extends Events<SignallingEvent>, AsyncDisposable {
    * @throws {TypeError} When there is a handler already.
    */
   handle(handler: RequestHandler): Disposable;
+  /**
+   * Watches whether a peer is there: by sealed signs of life, and not by what a
+   * broker says of a connection. While it is watched it is asked every 20 s if
+   * nothing else comes from it; it is offline when it says goodbye, or 50 s
+   * after its last sign of life.
+   *
+   * @throws {TypeError} When the peer id is not one.
+   */
+  presence(peerId: string): Presence;
   /**
    * Messages as they come, each once; several readers share them. Up to
    * `receiveMax` wait for a reader. Past that nothing is acknowledged, so that

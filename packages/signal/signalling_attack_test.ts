@@ -2,21 +2,31 @@ import type { EventOf } from "@holdfast/events";
 import { assert, assertEquals } from "@std/assert";
 import mqtt from "mqtt";
 import { type BrokerProcess, startBroker } from "@holdfast/testkit/broker";
+import { fromBase64Url } from "./_bytes.ts";
 import { type End, openEnd, untilUp } from "./_testing/pair.ts";
-import { inboxTopic } from "./_seal.ts";
+import { dayOf, inboxTopic } from "./_topics.ts";
 import { createIdentity, type SignallingEvent } from "./mod.ts";
+
+/** The second byte of a packet. */
+type Kind = "hello" | "welcome" | "data" | "ack";
+const KINDS: readonly Kind[] = ["hello", "welcome", "data", "ack"];
+
+interface Seen {
+  readonly topic: string;
+  readonly frame: Uint8Array;
+}
 
 /** An attacker on one broker: sees everything there, and says what it likes. */
 interface Eve extends AsyncDisposable {
-  readonly seen: { readonly topic: string; readonly frame: Uint8Array }[];
-  /** Resolves with the next frame for the topic, of those not asked for yet. */
-  next(topic: string): Promise<Uint8Array>;
+  readonly seen: Seen[];
+  /** Resolves with the next packet of a kind, of those not asked for yet. */
+  next(kind: Kind): Promise<Seen>;
   publish(topic: string, frame: Uint8Array, retain?: boolean): void;
 }
 
 async function attack(broker: BrokerProcess): Promise<Eve> {
   const client = await mqtt.connectAsync(broker.url, { reconnectPeriod: 0 });
-  const seen: { topic: string; frame: Uint8Array }[] = [];
+  const seen: Seen[] = [];
   const taken = new Set<object>();
   let wake = () => {};
   client.on("message", (topic, payload) => {
@@ -26,14 +36,14 @@ async function attack(broker: BrokerProcess): Promise<Eve> {
   await client.subscribeAsync("#");
   return {
     seen,
-    async next(topic) {
+    async next(kind) {
       while (true) {
         const one = seen.find((each) =>
-          each.topic === topic && !taken.has(each)
+          KINDS[each.frame[1]! - 1] === kind && !taken.has(each)
         );
         if (one !== undefined) {
           taken.add(one);
-          return one.frame;
+          return one;
         }
         await new Promise<void>((resolve) => wake = resolve);
       }
@@ -66,52 +76,78 @@ async function rejected(
   while (found() < count) await end.signalling.once("message-rejected");
 }
 
-// Ann is on one broker and Bob on another, and Eve is the only way between
-// them: she chooses what arrives, how often, and in which order.
+/** Ann on one broker and Bob on another, and Eve is the only way between them. */
+async function apart() {
+  const stack = new AsyncDisposableStack();
+  const here = stack.use(await startBroker());
+  const there = stack.use(await startBroker());
+  const nearAnn = stack.use(await attack(here));
+  const nearBob = stack.use(await attack(there));
+  const ann = stack.use(await openEnd({ brokers: [here.url] }));
+  const bob = stack.use(await openEnd({ brokers: [there.url] }));
+  const carry = async (from: Eve, to: Eve, kind: Kind) => {
+    const packet = await from.next(kind);
+    to.publish(packet.topic, packet.frame);
+    return packet;
+  };
+  return {
+    ...{ here, there, nearAnn, nearBob, ann, bob, carry },
+    /** Lets the two get to know each other. */
+    async introduce(): Promise<void> {
+      await carry(nearAnn, nearBob, "hello");
+      // What was published there comes back to who did.
+      await nearBob.next("hello");
+      await carry(nearBob, nearAnn, "welcome");
+      await nearAnn.next("welcome");
+    },
+    [Symbol.asyncDispose]: () => stack.disposeAsync(),
+  };
+}
+
 attackTest(
   "a hostile broker can forge and replay nothing, nor suppress by it",
   async () => {
-    await using here = await startBroker();
-    await using there = await startBroker();
-    await using nearAnn = await attack(here);
-    await using nearBob = await attack(there);
-    await using ann = await openEnd({ brokers: [here.url] });
-    await using bob = await openEnd({ brokers: [there.url] });
-    const toAnn = await inboxTopic(ann.signalling.id);
-    const toBob = await inboxTopic(bob.signalling.id);
-
+    await using scene = await apart();
+    const { ann, bob, nearAnn, nearBob, there, carry } = scene;
     const sending = ann.signalling.send(bob.signalling.id, text("honest"));
-    const honest = await nearAnn.next(toBob);
-    // One bit of each part: sender, epoch, number, message, tag. All before the
-    // honest one, so that marking too early would suppress it.
-    const places = [3, 35, 49, 51, honest.length - 1];
+    await scene.introduce();
+    const { topic, frame: honest } = await nearAnn.next("data");
+    // One bit of each part: number, message, tag. All before the honest one,
+    // so that marking too early would suppress it.
+    const places = [16, 19, 40, honest.length - 1];
     for (const place of places) {
       const forged = honest.slice();
       forged[place]! ^= 1;
-      nearBob.publish(toBob, forged);
+      nearBob.publish(topic, forged);
     }
-    nearBob.publish(toBob, text("garbage"));
-    nearBob.publish(toBob, new Uint8Array(64 * 1024));
-    nearBob.publish(toBob, honest);
-    // Only now Ann hears: by Bob's own acknowledgement, which Eve carries.
-    nearAnn.publish(toAnn, await nearBob.next(toAnn));
-    await sending;
+    await rejected(bob, "not-authentic", places.length);
+    nearBob.publish(topic, text("garbage"));
+    await rejected(bob, "bad-frame");
+    nearBob.publish(topic, new Uint8Array(64 * 1024));
     await rejected(bob, "too-large");
-    assertEquals(bob.signalling.stats().rejected, places.length + 2);
+    const ofNobody = honest.slice();
+    ofNobody[4]! ^= 1;
+    nearBob.publish(topic, ofNobody);
+    await rejected(bob, "no-session");
+    assertEquals(bob.received.size, 0);
+    nearBob.publish(topic, honest);
+    // Only now Ann hears: by Bob's own acknowledgement, which Eve carries.
+    await carry(nearBob, nearAnn, "ack");
+    await sending;
     assertEquals([...bob.received], [["honest", 1]]);
 
     // A replay, a thousand times, by a broker that has all the time it wants.
-    for (let i = 0; i < 1000; i++) nearBob.publish(toBob, honest);
+    for (let i = 0; i < 1000; i++) nearBob.publish(topic, honest);
     while (bob.signalling.stats().duplicatesDropped < 1000) {
       await bob.signalling.once("duplicate-dropped");
     }
-    // Reflected: Ann's own frame, to Ann.
-    nearAnn.publish(toAnn, honest);
-    await rejected(ann, "not-authentic");
-    // Redirected: Ann's frame for Bob, to Carol.
+    // Reflected: Ann's own frame, to Ann. Redirected: to Carol.
+    const day = dayOf(Date.now());
+    nearAnn.publish(await inboxTopic(ann.signalling.id, day), honest);
+    await rejected(ann, "no-session");
     await using carol = await openEnd({ brokers: [there.url] });
-    nearBob.publish(await inboxTopic(carol.signalling.id), honest);
-    await rejected(carol, "not-authentic");
+    nearBob.publish(await inboxTopic(carol.signalling.id, day), honest);
+    await rejected(carol, "no-session");
     assertEquals([...bob.received], [["honest", 1]]);
     assertEquals([ann.received.size, carol.received.size], [0, 0]);
   },
@@ -120,66 +156,89 @@ attackTest(
 attackTest(
   "a lost acknowledgement costs a repetition of the same bytes, and no more",
   async () => {
-    await using here = await startBroker();
-    await using there = await startBroker();
-    await using nearAnn = await attack(here);
-    await using nearBob = await attack(there);
-    await using ann = await openEnd({ brokers: [here.url] });
-    await using bob = await openEnd({ brokers: [there.url] });
-    const toAnn = await inboxTopic(ann.signalling.id);
-    const toBob = await inboxTopic(bob.signalling.id);
+    await using scene = await apart();
+    const { ann, bob, nearAnn, nearBob, carry } = scene;
     const sending = ann.signalling.send(bob.signalling.id, text("once"));
-    const first = await nearAnn.next(toBob);
-    nearBob.publish(toBob, first);
+    await scene.introduce();
+    const first = await nearAnn.next("data");
+    nearBob.publish(first.topic, first.frame);
     // Bob has acknowledged it by now; Eve keeps that for herself.
-    await nearBob.next(toBob);
-    await nearBob.next(toAnn);
-    const second = await nearAnn.next(toBob);
+    await nearBob.next("data");
+    await nearBob.next("ack");
+    const second = await nearAnn.next("data");
     // Other bytes under the same number would give the key away.
-    assertEquals(second, first);
-    nearBob.publish(toBob, second);
-    nearAnn.publish(toAnn, await nearBob.next(toAnn));
+    assertEquals(second.frame, first.frame);
+    nearBob.publish(second.topic, second.frame);
+    await carry(nearBob, nearAnn, "ack");
     await sending;
     assertEquals([...bob.received], [["once", 1]]);
   },
 );
 
+attackTest(
+  "a recipient that restarted takes nothing that was recorded before",
+  async () => {
+    await using here = await startBroker();
+    await using eve = await attack(here);
+    const identity = await createIdentity();
+    await using ann = await openEnd({ brokers: [here.url] });
+    {
+      await using bob = await openEnd({ identity, brokers: [here.url] });
+      await ann.signalling.send(bob.signalling.id, text("pay 100"));
+      assertEquals([...bob.received], [["pay 100", 1]]);
+    }
+    const recorded = [...eve.seen];
+    await using bob = await openEnd({ identity, brokers: [here.url] });
+    for (let i = 0; i < 3; i++) {
+      for (const { topic, frame } of recorded) eve.publish(topic, frame);
+    }
+    // The hello is answered, since nobody can tell it from a new one, and what
+    // follows is of a session that Bob does not have.
+    await rejected(bob, "no-session", 3);
+    // Ann finds out by herself that Bob knows her no more.
+    await ann.signalling.send(bob.signalling.id, text("hello again"));
+    assertEquals([...bob.received], [["hello again", 1]]);
+  },
+);
+
 attackTest("what a broker retained is not taken", async () => {
-  await using here = await startBroker();
-  await using there = await startBroker();
-  await using nearAnn = await attack(here);
-  await using nearBob = await attack(there);
-  await using ann = await openEnd({ brokers: [here.url] });
+  await using scene = await apart();
+  const { ann, there, nearAnn, nearBob } = scene;
   const identity = await createIdentity();
-  const toBob = await inboxTopic(identity.id);
   ann.signalling.send(identity.id, text("poison")).catch(() => {});
-  nearBob.publish(toBob, await nearAnn.next(toBob), true);
-  await nearBob.next(toBob);
+  const { topic, frame } = await nearAnn.next("hello");
+  nearBob.publish(topic, frame, true);
+  await nearBob.next("hello");
   await using bob = await openEnd({ identity, brokers: [there.url] });
   await rejected(bob, "retained");
-  assertEquals(bob.received.size, 0);
+  assertEquals(bob.events.some(({ type }) => type === "session-opened"), false);
 });
 
 attackTest(
-  "a flood of made-up senders neither stops nor fills an end",
+  "a flood of made-up hellos neither stops nor fills an end, and holds up no other broker",
   async () => {
-    await using broker = await startBroker();
-    await using eve = await attack(broker);
-    await using ann = await openEnd({ brokers: [broker.url] });
-    await using bob = await openEnd({ brokers: [broker.url] });
-    await untilUp(ann, 1);
-    const toBob = await inboxTopic(bob.signalling.id);
-    await ann.signalling.send(bob.signalling.id, text("before"));
-    const frame = await eve.next(toBob);
-    for (let i = 0; i < 2000; i++) {
-      const junk = frame.slice();
-      crypto.getRandomValues(junk.subarray(2, 34));
-      eve.publish(toBob, junk);
-    }
+    await using bad = await startBroker();
+    await using good = await startBroker();
+    await using eve = await attack(bad);
+    const brokers = [bad.url, good.url];
+    await using ann = await openEnd({ brokers });
+    await using bob = await openEnd({ brokers });
+    await Promise.all([untilUp(ann, 2), untilUp(bob, 2)]);
+    const toBob = await inboxTopic(bob.signalling.id, dayOf(Date.now()));
+    const flood = () => {
+      for (let i = 0; i < 1_000; i++) {
+        const junk = crypto.getRandomValues(new Uint8Array(154));
+        junk.set([2, 1]);
+        eve.publish(toBob, junk);
+      }
+    };
+    flood();
     await rejected(bob, "overloaded");
+    flood();
+    // A first contact, in the middle of it.
     await ann.signalling.send(bob.signalling.id, text("during"));
-    assertEquals([...bob.received.keys()], ["before", "during"]);
-    // None of it was opened for want of a key agreement, but for the first few.
+    assertEquals([...bob.received.keys()], ["during"]);
+    // None of it was opened but for the first few of that one broker.
     const costly = bob.events.filter((event) =>
       event.type === "message-rejected" && event.reason !== "overloaded"
     );
@@ -188,19 +247,37 @@ attackTest(
 );
 
 attackTest(
-  "what brokers see has neither the message nor the peer id of the recipient",
+  "what brokers see has neither the message nor anybody's id, and one length",
   async () => {
     await using broker = await startBroker();
     await using eve = await attack(broker);
     await using ann = await openEnd({ brokers: [broker.url] });
     await using bob = await openEnd({ brokers: [broker.url] });
     await ann.signalling.send(bob.signalling.id, text("attack at dawn"));
-    await eve.next(await inboxTopic(ann.signalling.id));
-    assertEquals(eve.seen.length, 2);
+    await ann.signalling.send(bob.signalling.id, text("no".repeat(90)));
+    await eve.next("ack");
+    const ids = [ann, bob].map(({ signalling }) =>
+      fromBase64Url(signalling.id)!
+    );
     for (const { topic, frame } of eve.seen) {
       const shown = topic + String.fromCharCode(...frame);
       assert(!shown.includes("dawn"));
-      assert(!topic.includes(bob.signalling.id.slice(0, 8)));
+      for (const id of ids) {
+        assert(!shown.includes(String.fromCharCode(...id.subarray(0, 6))));
+      }
+    }
+    const lengths = eve.seen.filter(({ frame }) => frame[1] === 3)
+      .map(({ frame }) => frame.length);
+    assertEquals(new Set(lengths), new Set([256]));
+    // Once both listen there, the topic says nothing of who is written to.
+    const inboxes = await Promise.all(
+      [ann, bob].map((end) => inboxTopic(end.signalling.id, dayOf(Date.now()))),
+    );
+    for (;;) {
+      await ann.signalling.send(bob.signalling.id, text("later"));
+      const last = eve.seen.findLast(({ frame }) => frame[1] === 3)!;
+      if (!inboxes.includes(last.topic)) break;
+      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   },
 );
