@@ -15,6 +15,8 @@ const OURS_SHARE = 0.8;
 const AT_ONCE_MS = 3_000;
 /** A broker that is not one of ours stays for as long after its last use. */
 const AWAY_MS = 300_000;
+/** Others go first for so long after one is back: the peer may not be yet. */
+const FRESH_MS = 2_000;
 
 /** What a pool tells its owner. */
 export interface PoolOwner {
@@ -26,6 +28,14 @@ export interface PoolOwner {
   readonly onFrame: (broker: string, bytes: Uint8Array) => void;
   readonly onRetained: (broker: string) => void;
   readonly topics: () => readonly string[];
+}
+
+/** How a broker stands with this end. */
+export interface LinkStanding {
+  readonly up: boolean;
+  readonly suspect: boolean;
+  /** It came back a moment ago. */
+  readonly fresh: boolean;
 }
 
 /** What a pool is made of. */
@@ -53,6 +63,7 @@ export class BrokerPool {
   readonly #away: Map<string, number> = new Map();
   readonly #delayMs: (attempt: number) => number;
   readonly #wentDown: Map<string, number> = new Map();
+  readonly #backAt: Map<string, number> = new Map();
   #closed = false;
 
   constructor(config: PoolConfig, owner: PoolOwner) {
@@ -84,11 +95,14 @@ export class BrokerPool {
   }
 
   /** Whether a broker is there to publish to, and does not seem frozen. */
-  standing(
-    broker: string,
-  ): { readonly up: boolean; readonly suspect: boolean } {
+  standing(broker: string): LinkStanding {
     const link = this.#links.get(broker);
-    return { up: link?.status === "up", suspect: link?.suspect ?? false };
+    const backAt = this.#backAt.get(broker) ?? -Infinity;
+    return {
+      up: link?.status === "up",
+      suspect: link?.suspect ?? false,
+      fresh: performance.now() - backAt < FRESH_MS,
+    };
   }
 
   /** Sees to it that these are tried too, as those of a peer. */
@@ -172,6 +186,7 @@ export class BrokerPool {
         this.#wentDown.delete(broker);
         // The first one back: the cause was ours, so the others are too.
         if (before && this.upCount === 1) this.retry();
+        if (before) this.#backAt.set(broker, performance.now());
         owner.onUp(broker, before);
         before = true;
         this.#settle();

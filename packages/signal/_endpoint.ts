@@ -170,8 +170,10 @@ export class Endpoint extends EventReader<SignallingEvent>
         emit({ type: "broker-up", broker, reason });
         this.#sender.onBrokerUp(broker);
       },
-      onDown: (broker, reason, retryInMs) =>
-        emit({ type: "broker-down", broker, reason, retryInMs }),
+      onDown: (broker, reason, retryInMs) => {
+        emit({ type: "broker-down", broker, reason, retryInMs });
+        this.#sender.onBrokerDown();
+      },
       onSuspect: (broker, suspect) =>
         emit(
           suspect

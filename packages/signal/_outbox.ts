@@ -89,6 +89,11 @@ export type OutboxInput =
     readonly broker: string;
     readonly uses: (lane: string) => boolean;
   }
+  /** A broker is lost: what went by it alone goes by another at once. */
+  | {
+    readonly type: "broker-lost";
+    readonly lost: (key: MessageKey) => boolean;
+  }
   /** A session has begun: everything can go now, under its keys. */
   | { readonly type: "session"; readonly lane: string }
   | { readonly type: "tick" };
@@ -156,6 +161,17 @@ export function step(
       for (const [lane, pending] of state.lanes) {
         if (!input.uses(lane)) continue;
         repeat(state, lane, pending, input.broker, now, actions);
+      }
+      break;
+    case "broker-lost":
+      for (const [lane, pending] of state.lanes) {
+        for (const [sequence, entry] of pending.entries) {
+          if (sequence >= pending.heldFrom) break;
+          if (!input.lost({ lane, sequence })) continue;
+          again(entry, { lane, sequence }, actions);
+          entry.publishedAt = now;
+          wait(state, entry, now);
+        }
       }
       break;
     case "session": {

@@ -34,6 +34,7 @@ export class WatchedPeer extends EventReader<PresenceEvent>
   readonly #ending: AbortController = new AbortController();
   #heardAt = -Infinity;
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #wake: () => void = () => {};
 
   constructor(peer: string, owner: PresenceOwner) {
     const emitter = new Emitter<PresenceEvent>();
@@ -74,7 +75,7 @@ export class WatchedPeer extends EventReader<PresenceEvent>
     while (!signal.aborted) {
       const sinceMs = performance.now() - this.#heardAt;
       if (sinceMs < ASK_MS) {
-        await pause(ASK_MS - sinceMs, signal);
+        await this.#pause(ASK_MS - sinceMs);
         continue;
       }
       const online = this.status === "online";
@@ -87,7 +88,7 @@ export class WatchedPeer extends EventReader<PresenceEvent>
       } catch {
         if (signal.aborted) return;
         if (!online) waitMs = Math.min(SEEK_MAX_MS, 2 * waitMs);
-        await pause(Math.min(waitMs, 1_000), signal);
+        await this.#pause(Math.min(waitMs, 1_000));
       }
     }
   }
@@ -105,23 +106,26 @@ export class WatchedPeer extends EventReader<PresenceEvent>
     this.status = "offline";
     this.#heardAt = -Infinity;
     this.#tell({ type: "peer-offline", peer: this.peer, reason });
+    // It may come back at once: look for it soon.
+    this.#wake();
+  }
+
+  async #pause(ms: number): Promise<void> {
+    const { signal } = this.#ending;
+    await new Promise<void>((resolve) => {
+      this.#wake = (): void => {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", this.#wake);
+        resolve();
+      };
+      const timer = setTimeout(this.#wake, ms);
+      signal.addEventListener("abort", this.#wake, { once: true });
+      if (signal.aborted) this.#wake();
+    });
   }
 
   #tell(event: PresenceEvent): void {
     this.#emitter.emit(event);
     this.#owner.emit(event);
   }
-}
-
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const end = (): void => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", end);
-      resolve();
-    };
-    const timer = setTimeout(end, ms);
-    signal.addEventListener("abort", end, { once: true });
-    if (signal.aborted) end();
-  });
 }

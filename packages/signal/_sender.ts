@@ -1,6 +1,7 @@
 import type { EventOf } from "@holdfast/events";
 import { backoff } from "@holdfast/recovery";
 import type { Handed } from "./_broker_link.ts";
+import type { LinkStanding } from "./_broker_pool.ts";
 import { type Bytes, toHex } from "./_bytes.ts";
 import {
   bytesIn,
@@ -59,9 +60,7 @@ interface Letter {
 export interface SenderOwner {
   readonly emit: (event: SignallingEvent) => void;
   readonly publish: (broker: string, topic: string, frame: Bytes) => Handed;
-  readonly standing: (
-    broker: string,
-  ) => { readonly up: boolean; readonly suspect: boolean };
+  readonly standing: (broker: string) => LinkStanding;
   /** These are the peer's: see to it that they are tried. */
   readonly use: (brokers: readonly string[]) => void;
 }
@@ -224,6 +223,18 @@ export class Sender {
       uses: (name) => {
         const lane = this.#lanes.find(name.split(" ")[0]!);
         return lane?.name === name && this.#walk(lane, now).includes(broker);
+      },
+    });
+  }
+
+  /** A broker is lost, and with it what it had not carried yet. */
+  onBrokerDown(): void {
+    this.#step({
+      type: "broker-lost",
+      lost: ({ lane, sequence }) => {
+        const used = this.#letters.get(`${lane} ${sequence}`)?.used;
+        if (used === undefined || used.size === 0) return false;
+        return [...used].every((broker) => !this.#owner.standing(broker).up);
       },
     });
   }
@@ -471,8 +482,9 @@ export class Sender {
 
   #ways(lane: Lane, now: number): Way[] {
     return this.#walk(lane, now).map((broker) => {
-      const { up, suspect } = this.#owner.standing(broker);
-      const doubtful = suspect || lane.health.isAvoided(broker, now);
+      const { up, suspect, fresh } = this.#owner.standing(broker);
+      // The peer may not be back on it yet.
+      const doubtful = suspect || fresh || lane.health.isAvoided(broker, now);
       return { broker, up, doubtful };
     });
   }

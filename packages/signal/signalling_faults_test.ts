@@ -104,7 +104,10 @@ for (const kind of KINDS) {
     async fn() {
       await using stack = new AsyncDisposableStack();
       const brokers = await startThree(kind, stack);
-      const ann = stack.use(await openEnd({ brokers: urlsOf(brokers) }));
+      // So that the frozen one has something to hold back.
+      const ann = stack.use(
+        await openEnd({ brokers: urlsOf(brokers), mode: "always" }),
+      );
       const bob = stack.use(await openEnd({ brokers: urlsOf(brokers) }));
       await Promise.all([untilUp(ann, 3), untilUp(bob, 3)]);
       brokers[1].signal("SIGSTOP");

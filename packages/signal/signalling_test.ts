@@ -19,6 +19,15 @@ async function rejectsWith(
   return error;
 }
 
+function randomBytes(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  // It gives no more than that at once.
+  for (let at = 0; at < length; at += 65_536) {
+    crypto.getRandomValues(bytes.subarray(at, at + 65_536));
+  }
+  return bytes;
+}
+
 /** A port on which nothing listens. */
 function deadUrl(): string {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
@@ -93,7 +102,7 @@ withBroker(
     const reader = bob.signalling.receive();
     const { id } = bob.signalling;
     for (const length of [0, 1, 255, 15_900, 16_384, 262_144]) {
-      const bytes = crypto.getRandomValues(new Uint8Array(length));
+      const bytes = randomBytes(length);
       const sent = bytes.slice();
       const sending = ann.signalling.send(id, bytes);
       bytes.fill(0); // It was copied: the caller may use its buffer again.
