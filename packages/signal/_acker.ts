@@ -5,10 +5,10 @@ import { TaskSet } from "./_tasks.ts";
 import { dayOf, inboxTopic } from "./_topics.ts";
 import type { ReplayWindow } from "./_window.ts";
 
-// A message seen again this soon is a copy by another broker, and not a
-// repetition for want of an acknowledgement.
-const COPY_MS = 15;
-const RECENT_MAX = 4096;
+// A copy is acknowledged again this long after the last time at the earliest:
+// one acknowledgement says it for all, and a broker that delivers a thousand
+// copies must not be answered a thousand times.
+const AGAIN_MS = 40;
 /** Past so many in a second those of one session wait for each other. */
 const PACE_BURST = 32;
 const PACE_PER_SECOND = 500;
@@ -16,6 +16,10 @@ const PACE_MS = 2;
 
 interface Due {
   readonly brokers: Set<string>;
+  /** Ends the pause that it is in. */
+  wake: () => void;
+  /** Whether it waits for its turn again, and not for the pace. */
+  patient: boolean;
 }
 
 /**
@@ -29,9 +33,7 @@ export class Acker {
   frames = 0;
   readonly #publish: (broker: string, topic: string, frame: Bytes) => boolean;
   readonly #due: Map<Session, Due> = new Map();
-  // When each was acknowledged, oldest first. It saves traffic and decides
-  // nothing: what is forgotten is acknowledged once more.
-  readonly #recent: Map<string, number> = new Map();
+  readonly #ackedAt: WeakMap<Session, number> = new WeakMap();
   readonly #pace: TokenBucket = new TokenBucket(PACE_BURST, PACE_PER_SECOND);
   readonly #tasks: TaskSet = new TaskSet();
   #closed = false;
@@ -47,28 +49,37 @@ export class Acker {
     session: Session,
     window: ReplayWindow,
     broker: string,
-    sequence: number,
     again: boolean,
   ): void {
     if (this.#closed) return;
-    const { peer, secrets: { peerEpoch } } = session;
-    const name = `${peer} ${peerEpoch} ${sequence}`;
-    const now = performance.now();
-    if (again && this.#isRecent(name, now)) return;
-    this.#remember(name, now);
     const due = this.#due.get(session);
     if (due !== undefined) {
       due.brokers.add(broker);
+      // What is new does not wait for the turn of what is not.
+      if (!again && due.patient) due.wake();
       return;
     }
-    const started: Due = { brokers: new Set([broker]) };
+    const started: Due = {
+      brokers: new Set([broker]),
+      wake: () => {},
+      patient: again,
+    };
     this.#due.set(session, started);
-    this.#tasks.run(() => this.#send(session, window, started));
+    const waitMs = again
+      ? (this.#ackedAt.get(session) ?? -Infinity) + AGAIN_MS -
+        performance.now()
+      : 0;
+    this.#tasks.run(async () => {
+      if (waitMs > 0) await this.#pause(waitMs, started);
+      started.patient = false;
+      await this.#send(session, window, started);
+    });
   }
 
   /** Takes nothing more; resolves once what is due has been handed over. */
   async close(): Promise<void> {
     this.#closed = true;
+    for (const due of this.#due.values()) due.wake();
     await this.#tasks.idle();
   }
 
@@ -89,27 +100,27 @@ export class Acker {
       const topic = session.peerListens
         ? await session.outTopic(Date.now())
         : await inboxTopic(session.peer, dayOf(Date.now()));
+      this.#ackedAt.set(session, performance.now());
       for (const broker of brokers) {
         if (this.#publish(broker, topic, frame)) this.frames++;
       }
       // What comes meanwhile goes together in the next.
       if (!this.#closed && !this.#pace.take(performance.now())) {
-        await new Promise((resolve) => setTimeout(resolve, PACE_MS));
+        await this.#pause(PACE_MS, due);
       }
     }
     this.#due.delete(session);
   }
 
-  #isRecent(key: string, now: number): boolean {
-    return now - (this.#recent.get(key) ?? -Infinity) < COPY_MS;
-  }
-
-  #remember(key: string, now: number): void {
-    this.#recent.delete(key);
-    this.#recent.set(key, now);
-    for (const [oldest, at] of this.#recent) {
-      if (this.#recent.size <= RECENT_MAX && now - at < COPY_MS) break;
-      this.#recent.delete(oldest);
-    }
+  #pause(ms: number, due: Due): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        clearTimeout(timer);
+        due.wake = () => {};
+        resolve();
+      };
+      const timer = setTimeout(end, ms);
+      due.wake = end;
+    });
   }
 }

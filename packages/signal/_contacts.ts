@@ -138,12 +138,7 @@ export class Contacts {
       return;
     }
     if (this.#opening.has(name)) return;
-    let bucket = this.#buckets.get(broker);
-    if (bucket === undefined) {
-      bucket = new TokenBucket(HELLOS_BURST, HELLOS_PER_SECOND);
-      this.#buckets.set(broker, bucket);
-    }
-    if (!bucket.take(performance.now())) {
+    if (!this.#bucketOf(broker).take(performance.now())) {
       return this.#owner.reject(broker, "overloaded");
     }
     this.#opening.add(name);
@@ -162,10 +157,18 @@ export class Contacts {
     packet: Packet & { readonly kind: "welcome" },
   ): void {
     const pending = this.#byRef.get(packet.ref);
-    // It is answered already, or never asked: that costs nothing.
+    // It is answered already, or never asked: that costs nothing. Whoever saw
+    // the hello can make welcomes up, so each broker has a budget for them.
     if (pending === undefined) return;
+    const name = `${broker} ${packet.ref}`;
+    if (this.#opening.has(name)) return;
+    if (!this.#bucketOf(broker).take(performance.now())) {
+      return this.#owner.reject(broker, "overloaded");
+    }
+    this.#opening.add(name);
     this.#tasks.run(async () => {
-      const secrets = await openWelcome(this.#identity, pending, packet);
+      const secrets = await openWelcome(this.#identity, pending, packet)
+        .finally(() => this.#opening.delete(name));
       if (secrets === undefined) {
         return this.#owner.reject(broker, "not-authentic");
       }
@@ -181,6 +184,15 @@ export class Contacts {
   async close(): Promise<void> {
     this.#closed = true;
     await this.#tasks.idle();
+  }
+
+  #bucketOf(broker: string): TokenBucket {
+    let bucket = this.#buckets.get(broker);
+    if (bucket === undefined) {
+      bucket = new TokenBucket(HELLOS_BURST, HELLOS_PER_SECOND);
+      this.#buckets.set(broker, bucket);
+    }
+    return bucket;
   }
 
   async #open(

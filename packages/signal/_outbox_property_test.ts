@@ -7,6 +7,7 @@ import {
   type SendMode,
   step,
 } from "./_outbox.ts";
+import { randomFrom } from "./_testing/random.ts";
 import { ReplayWindow } from "./_window.ts";
 
 const SPREAD = 512;
@@ -147,17 +148,6 @@ function simulate(
     assert(!(wakeAt <= now), "asks to be woken in the past");
   }
   return { delivered, acknowledged, left: outbox.size, endedAt: now, copies };
-}
-
-/** Deterministic from a seed (mulberry32). */
-function randomFrom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 const outage = fc.record({

@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import fc from "fast-check";
+import { randomFrom } from "./_testing/random.ts";
 import {
   homesOf,
   operatorOf,
@@ -145,13 +146,7 @@ function meets(random: () => number, rounds: number): boolean {
 }
 
 Deno.test("of two ends who cannot reach a fifth of the brokers 99.5 % meet in 3 s", () => {
-  let seed = 20_261_126;
-  const random = () => {
-    seed = (seed + 0x6d2b79f5) | 0;
-    let t = Math.imul(seed ^ (seed >>> 15), 1 | seed);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
-  };
+  const random = randomFrom(20_261_126);
   const share = (rounds: number) => {
     let met = 0;
     for (let i = 0; i < 20_000; i++) met += meets(random, rounds) ? 1 : 0;

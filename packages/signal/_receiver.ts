@@ -47,7 +47,6 @@ export interface ReceiverOwner {
     session: Session,
     window: ReplayWindow,
     broker: string,
-    sequence: number,
     again: boolean,
   ) => void;
 }
@@ -144,8 +143,7 @@ export class Receiver {
     // whether it was ever seen is not known then, and its sender, who keeps
     // what it waits for inside the window, waits no more.
     if (verdict === "seen" && frame.kind === "data") {
-      const { sequence } = frame;
-      this.#owner.acknowledge(session, window, broker, sequence, true);
+      this.#owner.acknowledge(session, window, broker, true);
     }
     return true;
   }
@@ -224,7 +222,7 @@ export class Receiver {
       return this.reject(broker, "buffer-full", from);
     }
     window.mark(sequence);
-    this.#owner.acknowledge(session, window, broker, sequence, false);
+    this.#owner.acknowledge(session, window, broker, false);
   }
 }
 
