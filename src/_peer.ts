@@ -74,7 +74,6 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
         signal,
       });
       relay(options.network, this.#news, { signal });
-      options.network.on("*", () => signalling.retry(), { signal });
     }
     signalling.handle(({ from, bytes }) => this.#answer(from, bytes));
     this.#serving = this.#serve();

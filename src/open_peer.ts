@@ -36,6 +36,7 @@ export async function openPeer(options: PeerOptions): Promise<Peer> {
     const signalling = await openSignalling({
       identity: options.identity,
       brokers: options.brokers,
+      network: options.network,
       signal: options.signal,
     });
     return new PeerHandle({

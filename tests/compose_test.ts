@@ -1,5 +1,6 @@
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { delay } from "@std/async/delay";
+import { testWith } from "@holdfast/testkit";
 import { openPeer, type Peer, PeerError } from "@holdfast/holdfast";
 import { watchNetwork } from "@holdfast/netwatch";
 import type { ResumableConn } from "@holdfast/resume";
@@ -183,4 +184,23 @@ Deno.test("all events of all parts come through one stream, each saying why", as
     ]
   ) assert(types.has(type), `${type} is missing in ${[...types]}`);
   await delay(0);
+});
+
+const FOLLOWERS = new URL("netns/_peers_watch.ts", import.meta.url).pathname;
+
+testWith({
+  name:
+    "streams and signalling follow the network watch as it is, and go round a broker whose packets are swallowed",
+  needs: ["netns", "iptables"],
+  async fn() {
+    const { success, stderr } = await new Deno.Command("unshare", {
+      args: [
+        ...["-Urn", Deno.execPath(), "run", "--no-prompt", "--no-check"],
+        ...["--ignore-env", "--allow-net", "--allow-run", "--allow-sys"],
+        ...["--allow-read", FOLLOWERS],
+      ],
+      stdin: "null",
+    }).output();
+    assert(success, new TextDecoder().decode(stderr));
+  },
 });
