@@ -36,7 +36,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 export const THIRD_PARTIES: Readonly<
   Record<string, Readonly<Record<string, "static" | "lazy">>>
 > = {
-  signal: { mqtt: "lazy" },
+  signal: { mqtt: "lazy", "mqtt/dist/mqtt.esm": "lazy" },
 };
 
 /** Sorts packages so that each stands after those that it may import. */

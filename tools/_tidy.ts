@@ -121,6 +121,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     "one handshake from its first record to its session, each step short",
   "packages/resume/messages.ts":
     "one class: what is sent, what is received, and what a successor needs of both",
+  "packages/signal/_endpoint.ts":
+    "the facade of Signalling, and the wiring of its parts",
+  "packages/signal/_sender.ts":
+    "one outbox and its letters: each thing that can happen to them is a short method",
   "packages/resume/_stream_core.ts":
     "one state machine: each of its steps reads and writes most of its state",
 };
@@ -207,7 +211,14 @@ export const PURE_FILES: readonly string[] = [
   "*_linux_ways.ts",
   "*_link_class.ts",
   "*_link_health.ts",
+  "*_link_limits.ts",
   "*_lookup.ts",
+  "*_ordering.ts",
+  "*_outbox_types.ts",
+  "*_chunks.ts",
+  "*_packet.ts",
+  "*_content.ts",
+  "*_route_health.ts",
   "*_ifconfig.ts",
   "*_windows_json.ts",
   "*_listen_fds.ts",

@@ -3,16 +3,15 @@ import { Acker } from "./_acker.ts";
 import { BrokerPool } from "./_broker_pool.ts";
 import { toHex } from "./_bytes.ts";
 import { Contacts } from "./_contacts.ts";
-import { type NetworkNews, NEWS } from "./_network_news.ts";
+import { type EndpointConfig, ownTopics } from "./_endpoint_config.ts";
+import { NEWS } from "./_network_news.ts";
 import { Lanes } from "./_lanes.ts";
-import type { MqttConnect } from "./_mqtt.ts";
 import {
   checkMessage,
   checkPeer,
   checkRequestId,
   patienceOf,
 } from "./_options.ts";
-import type { SendMode } from "./_outbox.ts";
 import { Postman } from "./_postman.ts";
 import { PresenceBoard } from "./_presence_board.ts";
 import { Receiver } from "./_receiver.ts";
@@ -21,9 +20,8 @@ import { Responder } from "./_responder.ts";
 import { Sender } from "./_sender.ts";
 import { Sessions } from "./_sessions.ts";
 import { Sorter } from "./_sorter.ts";
-import { dayOf, daysAround, inboxTopic } from "./_topics.ts";
+import { dayOf } from "./_topics.ts";
 import type { SignallingEvent } from "./events.ts";
-import type { Identity } from "./identity.ts";
 import type { Presence } from "./presence.ts";
 import type {
   Message,
@@ -40,32 +38,6 @@ import type {
 const CLOSE_WORK_MS_MAX = 50;
 /** How often it is looked whether the day has changed, and the topics with it. */
 const DAY_CHECK_MS = 60_000;
-
-/** Everything that an endpoint is made of, checked. */
-export interface EndpointConfig {
-  readonly identity: Identity;
-  /** URLs by the name under which they are shown. */
-  readonly brokers: ReadonlyMap<string, string>;
-  /** The names in the order of this end's id. */
-  readonly ranked: readonly string[];
-  readonly connect: MqttConnect;
-  readonly messageBytesMax: number;
-  readonly outboxMax: number;
-  readonly outboxBytesMax: number;
-  readonly receiveMax: number;
-  readonly redundancy: number;
-  readonly mode: SendMode;
-  /** Where it listens at first. */
-  readonly topics: readonly string[];
-  readonly network?: NetworkNews | undefined;
-}
-
-/** The topics on which an end is written to for the first time, these days. */
-export async function ownTopics(id: string): Promise<string[]> {
-  return await Promise.all(
-    daysAround(Date.now()).map((day) => inboxTopic(id, day)),
-  );
-}
 
 /** The parts wired together; each of them knows only what it is told. */
 export class Endpoint extends EventReader<SignallingEvent>
@@ -144,50 +116,8 @@ export class Endpoint extends EventReader<SignallingEvent>
       onAnswer: (from, answer) => this.#requester.onAnswer(from, answer),
       onBye: (from) => this.#presences.saidBye(from),
     });
-    this.#receiver = new Receiver(this.#sessions, {
-      emit,
-      onHandshake: (broker, packet) =>
-        packet.kind === "hello"
-          ? this.#contacts.onHello(broker, packet)
-          : this.#contacts.onWelcome(broker, packet),
-      onContent: (...args) => this.#sorter.take(...args),
-      onAck: (...args) => this.#sender.onAck(...args),
-      onAlive: ({ peer }, _broker, fresh) => {
-        this.#contacts.isWell(peer);
-        this.#presences.heard(peer);
-        if (fresh) this.#onSession(peer, "hello");
-      },
-      acknowledge: (...args) => this.#acker.acknowledge(...args),
-    });
-    this.#pool = new BrokerPool({
-      urls: brokers,
-      ranked: config.ranked,
-      homes: redundancy,
-      connect: config.connect,
-    }, {
-      onUp: (broker, back) => {
-        const reason = back ? "reconnected" : "connected";
-        emit({ type: "broker-up", broker, reason });
-        this.#sender.onBrokerUp(broker);
-      },
-      onDown: (broker, reason, retryInMs) => {
-        emit({ type: "broker-down", broker, reason, retryInMs });
-        this.#sender.onBrokerDown();
-      },
-      onSuspect: (broker, suspect) =>
-        emit(
-          suspect
-            ? { type: "broker-suspect", broker, reason: "silent" }
-            : { type: "broker-cleared", broker, reason: "heard" },
-        ),
-      onIsolated: (count) => {
-        emit({ type: "isolated", brokers: count, reason: "most-brokers-lost" });
-        this.#sender.forgive();
-      },
-      onFrame: (broker, bytes) => this.#receiver.take(broker, bytes),
-      onRetained: (broker) => this.#receiver.reject(broker, "retained"),
-      topics: () => [...this.#topics, ...this.#sessions.topics()],
-    });
+    this.#receiver = this.#makeReceiver();
+    this.#pool = this.#makePool();
     this.#news = config.network?.on("*", ({ type }) => {
       if (NEWS.has(type)) this.#pool.probe();
     });
@@ -299,6 +229,58 @@ export class Endpoint extends EventReader<SignallingEvent>
     await this.#pool.close();
     this.#emitter.emit({ type: "closed", reason });
     this.#emitter[Symbol.dispose]();
+  }
+
+  #makeReceiver(): Receiver {
+    return new Receiver(this.#sessions, {
+      emit: (event) => this.#emitter.emit(event),
+      onHandshake: (broker, packet) =>
+        packet.kind === "hello"
+          ? this.#contacts.onHello(broker, packet)
+          : this.#contacts.onWelcome(broker, packet),
+      onContent: (...args) => this.#sorter.take(...args),
+      onAck: (...args) => this.#sender.onAck(...args),
+      onAlive: ({ peer }, _broker, fresh) => {
+        this.#contacts.isWell(peer);
+        this.#presences.heard(peer);
+        if (fresh) this.#onSession(peer, "hello");
+      },
+      acknowledge: (...args) => this.#acker.acknowledge(...args),
+    });
+  }
+
+  #makePool(): BrokerPool {
+    const config = this.#config;
+    const emit = (event: SignallingEvent): void => this.#emitter.emit(event);
+    return new BrokerPool({
+      urls: config.brokers,
+      ranked: config.ranked,
+      homes: config.redundancy,
+      connect: config.connect,
+    }, {
+      onUp: (broker, back) => {
+        const reason = back ? "reconnected" : "connected";
+        emit({ type: "broker-up", broker, reason });
+        this.#sender.onBrokerUp(broker);
+      },
+      onDown: (broker, reason, retryInMs) => {
+        emit({ type: "broker-down", broker, reason, retryInMs });
+        this.#sender.onBrokerDown();
+      },
+      onSuspect: (broker, suspect) =>
+        emit(
+          suspect
+            ? { type: "broker-suspect", broker, reason: "silent" }
+            : { type: "broker-cleared", broker, reason: "heard" },
+        ),
+      onIsolated: (count) => {
+        emit({ type: "isolated", brokers: count, reason: "most-brokers-lost" });
+        this.#sender.forgive();
+      },
+      onFrame: (broker, bytes) => this.#receiver.take(broker, bytes),
+      onRetained: (broker) => this.#receiver.reject(broker, "retained"),
+      topics: () => [...this.#topics, ...this.#sessions.topics()],
+    });
   }
 
   #onSession(peer: string, reason: "hello" | "welcome"): void {

@@ -15,6 +15,7 @@ import {
 } from "./_bytes.ts";
 import {
   aesKey,
+  type EphemeralPair,
   ephemeralPair,
   hkdf,
   openWith,
@@ -67,10 +68,7 @@ export interface PendingHello {
   /** As hexadecimal digits. */
   readonly ref: string;
   readonly epoch: Bytes;
-  readonly ephemeral: {
-    readonly privateKey: CryptoKey;
-    readonly publicKey: Bytes;
-  };
+  readonly ephemeral: EphemeralPair;
 }
 
 /** Makes a hello to a peer, whose id has been checked. */
@@ -78,8 +76,9 @@ export async function makeHello(
   identity: Identity,
   peer: string,
   epoch: Bytes,
+  pair: Promise<EphemeralPair> = ephemeralPair(),
 ): Promise<PendingHello> {
-  const ephemeral = await ephemeralPair();
+  const ephemeral = await pair;
   const header = helloHeader(ephemeral.publicKey);
   const secret = await sharedSecret(ephemeral.privateKey, publicKeyOf(peer));
   const signature = await signAs(
@@ -144,8 +143,9 @@ export async function makeWelcome(
   identity: Identity,
   hello: OpenedHello,
   epoch: Bytes,
+  pair: Promise<EphemeralPair> = ephemeralPair(),
 ): Promise<{ readonly packet: Bytes; readonly secrets: SessionSecrets }> {
-  const ephemeral = await ephemeralPair();
+  const ephemeral = await pair;
   const header = welcomeHeader(refOf(hello.ephemeral), ephemeral.publicKey);
   const secret = concat(
     await sharedSecret(ephemeral.privateKey, hello.ephemeral),

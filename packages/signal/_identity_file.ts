@@ -22,6 +22,30 @@ export async function loadIdentity(path: string): Promise<Identity> {
   }
 }
 
+/**
+ * A new identity in a new file, for its owner's eyes only.
+ *
+ * @throws {Error} When there is a file already, which is left as it is.
+ */
+export async function newIdentity(path: string): Promise<Identity> {
+  const identity = await createIdentity();
+  try {
+    await Deno.writeTextFile(path, `${exportIdentity(identity)}\n`, {
+      createNew: true,
+      mode: 0o600,
+    });
+  } catch (cause) {
+    if (cause instanceof Deno.errors.AlreadyExists) {
+      throw new Error(
+        `Cannot make identity "${path}": there is a file already: name another, or remove it`,
+        { cause },
+      );
+    }
+    throw failure("make", path, cause);
+  }
+  return identity;
+}
+
 async function read(path: string): Promise<string | undefined> {
   try {
     return await Deno.readTextFile(path);

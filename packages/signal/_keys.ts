@@ -48,10 +48,14 @@ export async function x25519PrivateKey(seed: Uint8Array): Promise<CryptoKey> {
   );
 }
 
-/** An X25519 pair for one handshake: the private half cannot be exported. */
-export async function ephemeralPair(): Promise<
-  { readonly privateKey: CryptoKey; readonly publicKey: Bytes }
-> {
+/** An X25519 pair for one handshake. */
+export interface EphemeralPair {
+  readonly privateKey: CryptoKey;
+  readonly publicKey: Bytes;
+}
+
+/** Makes a pair whose private half cannot be exported. */
+export async function ephemeralPair(): Promise<EphemeralPair> {
   const pair = await crypto.subtle.generateKey("X25519", false, [
     "deriveBits",
   ]) as CryptoKeyPair;

@@ -126,8 +126,10 @@ export class LinkSession {
       const { maximumPacketSize = Infinity } = properties ?? {};
       this.packetBytesMax = maximumPacketSize - PACKET_HEAD_BYTES;
       this.#connected = true;
+      const askedAt = performance.now();
       this.#subscribe([...this.#topics], () => {
         clearTimeout(timer);
+        this.#owner.onRtt(performance.now() - askedAt);
         this.#health = openHealth(performance.now());
         this.#step("heard");
         this.#owner.onUp();

@@ -1,12 +1,7 @@
 import { assert, assertEquals } from "@std/assert";
 import fc from "fast-check";
-import {
-  openOutbox,
-  type OutboxAction,
-  type OutboxInput,
-  type SendMode,
-  step,
-} from "./_outbox.ts";
+import { openOutbox, step } from "./_outbox.ts";
+import type { OutboxAction, OutboxInput, SendMode } from "./_outbox_types.ts";
 import { randomFrom } from "./_testing/random.ts";
 import { ReplayWindow } from "./_window.ts";
 

@@ -1,29 +1,15 @@
 import type { EventOf } from "@holdfast/events";
 import { backoff } from "@holdfast/recovery";
-import type { Handed } from "./_broker_link.ts";
 import type { LinkStanding } from "./_broker_pool.ts";
-import { type Bytes, toHex } from "./_bytes.ts";
-import {
-  bytesIn,
-  type Content,
-  encodeContent,
-  messagesIn,
-} from "./_content.ts";
+import { bytesIn, type Content, messagesIn } from "./_content.ts";
 import type { Contacts } from "./_contacts.ts";
 import { floorOf, type Lane, laneName, type Lanes } from "./_lanes.ts";
-import {
-  openOutbox,
-  type OutboxAction,
-  type OutboxInput,
-  type OutboxState,
-  type SendMode,
-  step,
-} from "./_outbox.ts";
-import { widthAfter } from "./_ranking.ts";
-import { choose, type Way } from "./_route_health.ts";
-import type { Session, Sessions } from "./_sessions.ts";
+import { openOutbox, type OutboxState, step } from "./_outbox.ts";
+import type { OutboxAction, OutboxInput, SendMode } from "./_outbox_types.ts";
+import type { Sessions } from "./_sessions.ts";
+import { Publisher, type PublisherOwner } from "./_publisher.ts";
+import { type Letter, Routes } from "./_routes.ts";
 import { TaskSet } from "./_tasks.ts";
-import { dayOf, inboxTopic } from "./_topics.ts";
 import type { ReplayWindow } from "./_window.ts";
 import { SignalError } from "./errors.ts";
 import type { SignallingEvent } from "./events.ts";
@@ -33,33 +19,14 @@ const RESEND_MIN_MS = 200;
 const RESEND_MAX_MS = 4000;
 // Half of the peer's window: the other half is for copies that come late.
 const SPREAD_MAX = 512;
-/** How many peers are told that this end closes. */
-const BYES_MAX = 64;
 
 interface Wake {
   readonly id: ReturnType<typeof setTimeout>;
   readonly at: number;
 }
 
-interface Letter {
-  readonly lane: Lane;
-  readonly sequence: number;
-  readonly content: Content;
-  readonly messages: number;
-  readonly sentAt: number;
-  readonly settle: (failure?: { readonly reason: unknown }) => void;
-  /** Sealed once in each session. */
-  sealed?: { readonly session: Session; readonly frame: Promise<Bytes> };
-  /** The brokers that have it, in this round. */
-  readonly used: Set<string>;
-  publishedAt: number;
-  copies: number;
-}
-
 /** What a sender needs of its owner. */
-export interface SenderOwner {
-  readonly emit: (event: SignallingEvent) => void;
-  readonly publish: (broker: string, topic: string, frame: Bytes) => Handed;
+export interface SenderOwner extends PublisherOwner {
   readonly standing: (broker: string) => LinkStanding;
   /** These are the peer's: see to it that they are tried. */
   readonly use: (brokers: readonly string[]) => void;
@@ -86,11 +53,11 @@ export class Sender {
   acknowledged = 0;
   copies = 0;
   readonly #lanes: Lanes;
-  readonly #sessions: Sessions;
-  readonly #contacts: Contacts;
+  readonly #publisher: Publisher;
   readonly #tasks: TaskSet = new TaskSet();
   readonly #owner: SenderOwner;
   readonly #limits: SenderLimits;
+  readonly #routes: Routes;
   readonly #outbox: OutboxState;
   readonly #letters: Map<string, Letter> = new Map();
   #bytes = 0;
@@ -106,10 +73,12 @@ export class Sender {
     owner: SenderOwner,
   ) {
     this.#lanes = lanes;
-    this.#sessions = sessions;
-    this.#contacts = contacts;
     this.#owner = owner;
     this.#limits = limits;
+    this.#routes = new Routes(limits.homes, owner.standing);
+    this.#publisher = new Publisher(
+      ...[lanes, sessions, contacts, this.#routes, owner] as const,
+    );
     this.#outbox = openOutbox({
       spreadMax: SPREAD_MAX,
       delayMs: backoff({
@@ -168,7 +137,7 @@ export class Sender {
     this.sent += messages;
     signal?.addEventListener("abort", onAbort, { once: true });
     const begin = (): void => {
-      this.#owner.use(this.#walk(lane, now));
+      this.#owner.use(this.#routes.walk(lane, now));
       const { mode, homes } = this.#limits;
       this.#step({
         ...{ type: "send", lane: lane.name, sequence, mode },
@@ -222,7 +191,8 @@ export class Sender {
       broker,
       uses: (name) => {
         const lane = this.#lanes.find(name.split(" ")[0]!);
-        return lane?.name === name && this.#walk(lane, now).includes(broker);
+        return lane?.name === name &&
+          this.#routes.walk(lane, now).includes(broker);
       },
     });
   }
@@ -254,29 +224,9 @@ export class Sender {
 
   /** Gives up on everything, and tells the peers of late that this end goes. */
   async sayBye(): Promise<void> {
-    const byes = this.#sessions.peers().slice(-BYES_MAX).map((peer) =>
-      this.#sayByeTo(peer)
-    );
+    const byes = this.#publisher.sayBye();
     await this.close();
-    await Promise.allSettled(byes);
-  }
-
-  async #sayByeTo(peer: string): Promise<void> {
-    const lane = this.#lanes.find(peer);
-    const session = lane && this.#sessions.current(peer, lane.epoch);
-    if (lane === undefined || session === undefined) return;
-    const now = performance.now();
-    const frame = await session.seal(
-      "data",
-      ++lane.sequence,
-      encodeContent({ type: "bye" }),
-      now,
-    );
-    const topic = await inboxTopic(peer, dayOf(Date.now()));
-    // Once, by the best of them: who misses it sees the lease run out.
-    const ways = this.#ways(lane, now).filter(({ up }) => up);
-    const [broker] = choose(ways);
-    if (broker !== undefined) this.#owner.publish(broker, topic, frame);
+    await byes;
   }
 
   /** Gives up on everything. */
@@ -308,17 +258,6 @@ export class Sender {
     );
   }
 
-  /** The peer's brokers that are walked by now: more and more, without it. */
-  #walk(lane: Lane, now: number): readonly string[] {
-    const elapsedMs = Math.max(0, now - lane.waitingSince);
-    const width = widthAfter(
-      elapsedMs,
-      this.#limits.homes,
-      lane.ranked.length,
-    );
-    return lane.ranked.slice(0, width);
-  }
-
   #step(input: OutboxInput): void {
     if (this.#closed) return;
     const now = performance.now();
@@ -333,7 +272,13 @@ export class Sender {
     if (letter === undefined) return;
     if (action.type === "publish") {
       this.#blame(letter, action, now);
-      this.#tasks.run(() => this.#publish(name, letter, action));
+      this.#tasks.run(async () => {
+        this.copies += await this.#publisher.publish(
+          letter,
+          action,
+          () => this.#letters.has(name),
+        );
+      });
       return;
     }
     this.#letters.delete(name);
@@ -347,7 +292,7 @@ export class Sender {
     now: number,
   ): void {
     if (reason !== "hedge" && reason !== "retransmit") return;
-    this.#owner.use(this.#walk(lane, now));
+    this.#owner.use(this.#routes.walk(lane, now));
     // One whose copy left a moment ago, after a wait of ours, is not late.
     if (now - publishedAt < lane.health.hedgeMs / 2) return;
     for (const broker of used) lane.health.blame(broker, now);
@@ -378,32 +323,12 @@ export class Sender {
     }
     // The reason is the signal's.
     if (outcome === "cancelled") return this.#fail(letter, "cancelled");
-    const tried = Math.round(now - letter.sentAt);
-    const [why, fix] = copies === 0
-      ? this.#whyNoCopy(lane)
-      : ["it did not acknowledge", "see that it runs and shares a broker"];
-    const reason = copies === 0 && !this.#anyUp(lane)
-      ? "no-broker"
-      : "unacknowledged";
+    const error = this.#routes.failure(letter, now);
     this.#fail(
       letter,
-      reason,
-      new SignalError(
-        `signal/${reason}`,
-        `Cannot deliver to "${peer}": ${why} within ${tried} ms: ${fix}`,
-        { cause: new DOMException("The time is over", "TimeoutError") },
-      ),
+      error.code === "signal/no-broker" ? "no-broker" : "unacknowledged",
+      error,
     );
-  }
-
-  #whyNoCopy(lane: Lane): [string, string] {
-    return this.#anyUp(lane)
-      ? ["it did not answer", "see that it runs and shares a broker"]
-      : ["no broker could be reached", "look at state.brokers"];
-  }
-
-  #anyUp({ ranked }: Lane): boolean {
-    return ranked.some((broker) => this.#owner.standing(broker).up);
   }
 
   #fail(
@@ -416,87 +341,6 @@ export class Sender {
     letter.settle({ reason: error });
   }
 
-  async #publish(
-    name: string,
-    letter: Letter,
-    { reason, to }: OutboxAction & { readonly type: "publish" },
-  ): Promise<void> {
-    const { lane, sequence } = letter;
-    const session = this.#sessions.current(lane.peer, lane.epoch);
-    if (session === undefined) {
-      const brokers = this.#choose(letter, to);
-      for (const broker of to === "one" ? brokers.slice(0, 1) : brokers) {
-        letter.used.add(broker);
-      }
-      this.#contacts.greet(lane, [...letter.used]);
-      return this.#tell(letter, 0, reason);
-    }
-    // Sealed under other keys before, or not at all.
-    if (letter.sealed?.session !== session) {
-      const frame = session.seal(
-        "data",
-        sequence,
-        encodeContent(withFloor(letter.content, lane)),
-        performance.now(),
-      );
-      letter.sealed = { session, frame };
-      letter.used.clear();
-    }
-    const frame = await letter.sealed.frame;
-    const direct = session.peerListens && reason === "new";
-    const topic = direct
-      ? await session.outTopic(Date.now())
-      : await inboxTopic(lane.peer, dayOf(Date.now()));
-    // Settled in the meantime.
-    if (!this.#letters.has(name)) return;
-    if (
-      reason === "retransmit" || this.#sessions.isOld(session, letter.sentAt)
-    ) {
-      this.#contacts.renew(lane, this.#choose(letter, "all"));
-    }
-    let copies = 0;
-    for (const broker of this.#choose(letter, to)) {
-      const handed = this.#owner.publish(broker, topic, frame);
-      if (handed !== "not-up") letter.used.add(broker);
-      if (handed !== "sent") continue;
-      copies++;
-      if (to === "one") break;
-    }
-    if (copies > 0) letter.publishedAt = performance.now();
-    letter.copies += copies;
-    this.copies += copies;
-    this.#tell(letter, copies, reason);
-  }
-
-  /** The brokers to try in this order. */
-  #choose(
-    { lane, used }: Letter,
-    to: (OutboxAction & { readonly type: "publish" })["to"],
-  ): string[] {
-    const now = performance.now();
-    const best = choose(this.#ways(lane, now));
-    if (to === "all") return best;
-    if (to !== "one") return best.filter((broker) => broker === to.broker);
-    return best.filter((broker) => !used.has(broker));
-  }
-
-  #ways(lane: Lane, now: number): Way[] {
-    return this.#walk(lane, now).map((broker) => {
-      const { up, suspect, fresh } = this.#owner.standing(broker);
-      // The peer may not be back on it yet.
-      const doubtful = suspect || fresh || lane.health.isAvoided(broker, now);
-      return { broker, up, doubtful };
-    });
-  }
-
-  #tell(
-    { lane: { peer }, sequence }: Letter,
-    brokers: number,
-    reason: EventOf<SignallingEvent, "sent">["reason"],
-  ): void {
-    this.#owner.emit({ type: "sent", peer, sequence, brokers, reason });
-  }
-
   #wakeAt(at: number, now: number): void {
     if (at === Infinity || (this.#timer?.at ?? Infinity) <= at) return;
     clearTimeout(this.#timer?.id);
@@ -506,11 +350,6 @@ export class Sender {
     }, Math.max(1, at - now));
     this.#timer = { id, at };
   }
-}
-
-function withFloor(content: Content, lane: Lane): Content {
-  if (content.type !== "ordered") return content;
-  return { ...content, floor: Math.min(content.place, floorOf(lane)) };
 }
 
 function closedError(): SignalError {

@@ -10,37 +10,34 @@
  * @module
  */
 import { parseArgs } from "node:util";
-import { SignalError } from "./errors.ts";
-import { createIdentity, type Identity, publicKeyOf } from "./identity.ts";
-import { loadIdentity } from "./_identity_file.ts";
-import { openSignalling } from "./open_signalling.ts";
-import type { Signalling } from "./signalling.ts";
+import { publicKeyOf } from "./identity.ts";
+import { loadIdentity, newIdentity } from "./_identity_file.ts";
+import { showBrokers, showPeers } from "./_cli_looks.ts";
+import { type Flags, open, positive, UsageError } from "./_cli_common.ts";
 
 const HELP = `Usage:
-  signal id --identity FILE [--json]
+  signal id [new] --identity FILE [--json]
   signal sub --broker URL [--broker URL …] [--identity FILE] [--count N] [--json]
   signal pub PEER TEXT|- --broker URL [--broker URL …] [--identity FILE] [--timeout SECONDS] [--json]
 
-  id    prints the id of FILE, which is made (mode 0600) when it is absent
+  signal peers PEER [PEER …] --broker URL [--broker URL …] [--identity FILE] [--timeout SECONDS] [--watch] [--json]
+  signal brokers [--for PEER] --broker URL [--broker URL …] [--identity FILE] [--timeout SECONDS] [--json]
+
+  id    prints the id of FILE, which is made (mode 0600) when it is absent;
+        with new it must be absent
   sub   prints what peers send to this end; ends after N messages, or by Ctrl-C
   pub   sends TEXT, or standard input for -, and waits until PEER has it
+  peers says of each PEER whether it is there, within SECONDS (10); with --watch
+        goes on and tells each change, until Ctrl-C
+  brokers
+        connects to each broker and says how it stands, in the order in which
+        PEER, or the identity, walks them; exit code 1 when none is up
 
-Without --identity, sub and pub make an identity for this one time.
+Without --identity, all but id make an identity for this one time.
 
 Permissions: --allow-net=<the brokers' hosts> and --ignore-env (or --allow-env)
-for sub and pub; --allow-read=FILE and --allow-write=FILE for --identity.
+for all but id; --allow-read=FILE and --allow-write=FILE for --identity.
 Exit code: 0 done, 1 failed, 2 bad usage.`;
-
-/** Wrong use of the command line: exit code 2. */
-class UsageError extends Error {}
-
-interface Flags {
-  readonly identity?: string;
-  readonly broker?: string[];
-  readonly count?: string;
-  readonly timeout?: string;
-  readonly json?: boolean;
-}
 
 /** Runs the command; resolves with the exit code. */
 export async function main(args: string[]): Promise<number> {
@@ -58,11 +55,15 @@ export async function main(args: string[]): Promise<number> {
         return await subscribe(rest, values);
       case "pub":
         return await publish(rest, values);
+      case "peers":
+        return await showPeers(rest, values);
+      case "brokers":
+        return await showBrokers(rest, values);
       default:
         throw new UsageError(
           command === undefined
-            ? "Cannot run: no command: use id, sub or pub, or see --help"
-            : `Cannot run "${command}": no such command: use id, sub or pub`,
+            ? "Cannot run: no command: use id, sub, pub, peers or brokers, or see --help"
+            : `Cannot run "${command}": no such command: use id, sub, pub, peers or brokers`,
         );
     }
   } catch (error) {
@@ -84,20 +85,25 @@ function parse(args: string[]) {
       broker: { type: "string", multiple: true },
       count: { type: "string" },
       timeout: { type: "string" },
+      for: { type: "string" },
+      watch: { type: "boolean" },
       json: { type: "boolean" },
       help: { type: "boolean", short: "h" },
     },
   });
 }
 
-async function showId(rest: string[], flags: Flags): Promise<number> {
-  expectNone(rest);
+async function showId(words: string[], flags: Flags): Promise<number> {
+  const isNew = words[0] === "new";
+  expectNone(isNew ? words.slice(1) : words);
   if (flags.identity === undefined) {
     throw new UsageError(
       "Cannot show an id: no identity: name its file by --identity FILE",
     );
   }
-  const { id } = await loadIdentity(flags.identity);
+  const { id } = isNew
+    ? await newIdentity(flags.identity)
+    : await loadIdentity(flags.identity);
   console.log(flags.json ? JSON.stringify({ type: "identity", id }) : id);
   return 0;
 }
@@ -166,46 +172,12 @@ async function publish(rest: string[], flags: Flags): Promise<number> {
   return 0;
 }
 
-async function open(flags: Flags): Promise<Signalling> {
-  const { broker: brokers = [] } = flags;
-  if (brokers.length === 0) {
-    throw new UsageError(
-      "Cannot connect: no broker: name at least one by --broker URL",
-    );
-  }
-  const identity: Identity = flags.identity === undefined
-    ? await createIdentity()
-    : await loadIdentity(flags.identity);
-  try {
-    return await openSignalling({ identity, brokers, readyTimeoutMs: 10_000 });
-  } catch (error) {
-    if (error instanceof Deno.errors.NotCapable) {
-      throw new SignalError(
-        "signal/no-broker",
-        `Cannot connect: ${error.message.split("\n")[0]}: see --help`,
-        { cause: error },
-      );
-    }
-    throw error;
-  }
-}
-
 function expectNone(rest: string[]): void {
   if (rest.length > 0) {
     throw new UsageError(
       `Cannot run: "${rest[0]}" is one word too many: quote texts, see --help`,
     );
   }
-}
-
-function positive(name: string, text: string): number {
-  const value = Number(text);
-  if (!(value > 0)) {
-    throw new UsageError(
-      `Cannot use ${name} ${text}: it is no positive number`,
-    );
-  }
-  return value;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

@@ -2,7 +2,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { testWith } from "@holdfast/testkit";
 import { startBroker } from "@holdfast/testkit/broker";
-import { createIdentity } from "./mod.ts";
+import { createIdentity, openSignalling } from "./mod.ts";
 
 const CLI = fileURLToPath(import.meta.resolve("./cli.ts"));
 
@@ -27,6 +27,12 @@ function command(
     stdout: "piped",
     stderr: "piped",
   }).spawn();
+}
+
+/** A port on which nothing listens. */
+function deadUrl(): string {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return `mqtt://127.0.0.1:${listener.addr.port}`;
 }
 
 async function run(
@@ -146,3 +152,59 @@ function splitLines(): TransformStream<string, string> {
     },
   });
 }
+
+Deno.test("id new makes an identity once, and never over a file", async () => {
+  const files = await Deno.makeTempDir();
+  try {
+    const path = `${files}/key`;
+    const first = await run(["id", "new", "--identity", path], { files });
+    assertEquals([first.code, first.err], [0, ""]);
+    const before = await Deno.readTextFile(path);
+    const again = await run(["id", "new", "--identity", path], { files });
+    assertEquals([again.code, again.out], [1, ""]);
+    assertMatch(again.err, /^Cannot make identity .*there is a file already/);
+    assertEquals(await Deno.readTextFile(path), before);
+    const shown = await run(["id", "--identity", path], { files });
+    assertEquals(shown.out, first.out);
+  } finally {
+    await Deno.remove(files, { recursive: true });
+  }
+});
+
+Deno.test("peers tells who is there, and who does not answer", async () => {
+  await using broker = await startBroker();
+  const there = await openSignalling({
+    identity: await createIdentity(),
+    brokers: [broker.url],
+  });
+  const { id: absent } = await createIdentity();
+  const args = ["peers", there.id, absent, "--broker", broker.url];
+  const { code, out, err } = await run([...args, "--timeout", "3", "--json"]);
+  await there.close();
+  assertEquals([code, err], [0, ""]);
+  const lines = out.trim().split("\n").map((line) => JSON.parse(line));
+  assertEquals(
+    new Map(lines.map(({ peer, status }) => [peer, status])),
+    new Map([[there.id, "online"], [absent, "no answer"]]),
+  );
+  const none = await run(["peers", "--broker", broker.url]);
+  assertEquals([none.code, none.out], [2, ""]);
+  assertMatch(none.err, /^Cannot look for peers: no id/);
+});
+
+Deno.test("brokers tells how each stands", async () => {
+  await using broker = await startBroker();
+  const dead = deadUrl();
+  const flags = ["--broker", broker.url, "--broker", dead];
+  const { code, out, err } = await run(["brokers", ...flags, "--json"]);
+  assertEquals([code, err], [0, ""]);
+  const lines = out.trim().split("\n").map((line) => JSON.parse(line));
+  const byUrl = new Map(lines.map(({ url, ...state }) => [url, state]));
+  assertEquals(byUrl.get(broker.url).status, "up");
+  assertEquals(byUrl.get(broker.url).version, "3.1.1");
+  assertEquals(byUrl.get(dead).status, "down");
+  const shown = await run(["brokers", ...flags]);
+  assertMatch(shown.out, /^up .*MQTT 3\.1\.1.* ms$/m);
+  const bad = await run(["brokers", ...flags, "--for", "bob"]);
+  assertEquals([bad.code, bad.out], [2, ""]);
+});

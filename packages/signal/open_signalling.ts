@@ -1,4 +1,5 @@
-import { Endpoint, ownTopics } from "./_endpoint.ts";
+import { Endpoint } from "./_endpoint.ts";
+import { ownTopics } from "./_endpoint_config.ts";
 import type { NetworkNews } from "./_network_news.ts";
 import { rankFor } from "./_ranking.ts";
 import { loadMqtt, type MqttConnect } from "./_mqtt.ts";

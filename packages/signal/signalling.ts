@@ -75,7 +75,7 @@ export interface BrokerState {
   readonly failures?: number;
   /** The MQTT version that it speaks. */
   readonly version?: "3.1.1" | "5";
-  /** How long its last answer to a ping took, in milliseconds. */
+  /** How long its last answer took, in milliseconds: to a ping, or at first to a subscription. */
   readonly rttMs?: number;
   /** The largest packet that it takes, where it said so or it was learned. */
   readonly frameBytesMax?: number;

@@ -83,13 +83,14 @@ withBroker(
     // Plain data: nothing is lost in JSON.
     const events = [...ann.events, ...bob.events];
     assertEquals(JSON.parse(JSON.stringify(events)), events);
-    assertEquals(ann.signalling.state, {
-      brokers: [{
+    const { brokers, ...rest } = ann.signalling.state;
+    const { rttMs, ...state } = brokers[0]!;
+    assert(rttMs! > 0);
+    assertEquals({ state, rest }, {
+      state: {
         ...{ url: broker.url, status: "up", home: true, version: "3.1.1" },
-      }],
-      unacknowledged: 0,
-      unacknowledgedBytes: 0,
-      unread: 0,
+      },
+      rest: { unacknowledged: 0, unacknowledgedBytes: 0, unread: 0 },
     });
   },
 );
@@ -328,9 +329,7 @@ withBroker(
     await Promise.all([bob.signalling.close(), bob.signalling.close()]);
     assertEquals(await closed, { type: "closed", reason: "close" });
     const { state } = bob.signalling;
-    assertEquals(state.brokers, [{
-      ...{ url: broker.url, status: "closed", home: true },
-    }]);
+    assertEquals(state.brokers.map(({ status }) => status), ["closed"]);
     const reader = bob.signalling.receive();
     assertEquals((await reader.next()).value?.bytes, text("kept"));
     assertEquals((await reader.next()).done, true);
