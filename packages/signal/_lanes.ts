@@ -17,6 +17,8 @@ export interface Lane {
   /** Resolves when they are. */
   readonly ready: Promise<void>;
   readonly health: RouteHealth;
+  /** How many messages wait for it. */
+  deferred: number;
   /** The number used last; taken before anything waits. */
   sequence: number;
   /** The place of the ordered message sent last. */
@@ -58,6 +60,7 @@ export class Lanes {
         ranked: [],
         ready: ranking.then((ranked) => void (made.ranked = ranked)),
         health: new RouteHealth(),
+        deferred: 0,
         sequence: 0,
         place: 0,
         open: new Set(),

@@ -42,6 +42,11 @@ export class Routes {
     return lane.ranked.slice(0, width);
   }
 
+  /** Whether there is a connection to a broker now. */
+  isUp(broker: string): boolean {
+    return this.#standing(broker).up;
+  }
+
   /** Those of them that are up, best first. */
   best(lane: Lane, now: number): string[] {
     const ways = this.walk(lane, now).map((broker): Way => {

@@ -11,6 +11,7 @@ import { Publisher, type PublisherOwner } from "./_publisher.ts";
 import { type Letter, Routes } from "./_routes.ts";
 import { TaskSet } from "./_tasks.ts";
 import type { ReplayWindow } from "./_window.ts";
+import { Widening } from "./_widening.ts";
 import { SignalError } from "./errors.ts";
 import type { SignallingEvent } from "./events.ts";
 
@@ -54,6 +55,7 @@ export class Sender {
   copies = 0;
   readonly #lanes: Lanes;
   readonly #publisher: Publisher;
+  readonly #widening: Widening;
   readonly #tasks: TaskSet = new TaskSet();
   readonly #owner: SenderOwner;
   readonly #limits: SenderLimits;
@@ -76,6 +78,13 @@ export class Sender {
     this.#owner = owner;
     this.#limits = limits;
     this.#routes = new Routes(limits.homes, owner.standing);
+    this.#widening = new Widening(this.#routes, {
+      use: owner.use,
+      publishBy: ({ name }, broker) =>
+        this.#step({
+          ...{ type: "broker-up", broker, uses: (lane) => lane === name },
+        }),
+    });
     this.#publisher = new Publisher(
       ...[lanes, sessions, contacts, this.#routes, owner] as const,
     );
@@ -137,7 +146,7 @@ export class Sender {
     this.sent += messages;
     signal?.addEventListener("abort", onAbort, { once: true });
     const begin = (): void => {
-      this.#owner.use(this.#routes.walk(lane, now));
+      this.#widening.begin(lane);
       const { mode, homes } = this.#limits;
       this.#step({
         ...{ type: "send", lane: lane.name, sequence, mode },
@@ -146,10 +155,13 @@ export class Sender {
         ways: Math.min(homes, lane.ranked.length),
       });
     };
-    if (lane.ranked.length > 0) begin();
+    // Behind those that wait already: numbers go into the outbox in order.
+    if (lane.ranked.length > 0 && lane.deferred === 0) begin();
     else {
+      lane.deferred++;
       this.#tasks.run(async () => {
         await lane.ready;
+        lane.deferred--;
         if (this.#letters.has(`${lane.name} ${sequence}`)) begin();
       });
     }
@@ -234,6 +246,7 @@ export class Sender {
     this.#closed = true;
     clearTimeout(this.#timer?.id);
     this.#timer = undefined;
+    this.#widening.close();
     for (const letter of this.#letters.values()) {
       this.#fail(letter, "closed", closedError());
     }

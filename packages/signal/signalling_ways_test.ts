@@ -281,3 +281,26 @@ testWith({
     assertEquals(versions, ["5", "3.1.1"]);
   },
 });
+
+Deno.test({
+  name:
+    "two ends that have one broker in common meet there, wherever it stands in their lists",
+  timeout: 60_000,
+  async fn() {
+    await using stack = new AsyncDisposableStack();
+    const brokers = await Promise.all([0, 1, 2, 3, 4].map(() => startBroker()));
+    for (const broker of brokers) stack.use(broker);
+    const [a, b, c, d, common] = urlsOf(brokers);
+    const ann = stack.use(
+      await openEnd({ brokers: [a!, b!, common!], redundancy: 1 }),
+    );
+    const bob = stack.use(
+      await openEnd({ brokers: [common!, c!, d!], redundancy: 3 }),
+    );
+    await untilUp(bob, 3);
+    await ann.signalling.send(bob.signalling.id, text("found"));
+    await bob.signalling.send(ann.signalling.id, text("you"));
+    assertEquals([...bob.received.keys()], ["found"]);
+    assertEquals([...ann.received.keys()], ["you"]);
+  },
+});
