@@ -304,3 +304,27 @@ Deno.test({
     assertEquals([...ann.received.keys()], ["you"]);
   },
 });
+
+brokersTest(
+  "close() waits for no broker: one is frozen, one was never there, one has much to take",
+  3,
+  async (brokers) => {
+    const [frozen, gone, well] = brokers;
+    await gone!.kill();
+    await using ann = await openEnd({ brokers: urlsOf(brokers) });
+    const { id } = await createIdentity();
+    frozen!.signal("SIGSTOP");
+    const sends = Array.from(
+      { length: 200 },
+      () => ann.signalling.send(id, new Uint8Array(10_000)),
+    );
+    const settled = Promise.allSettled(sends);
+    await ann.signalling.once("sent");
+    await ann.signalling.close();
+    // Everything has ended by then, and says so.
+    assert((await settled).every(({ status }) => status === "rejected"));
+    assertEquals(ann.signalling.state.unacknowledged, 0);
+    frozen!.signal("SIGCONT");
+    assert(well!.url.length > 0);
+  },
+);
