@@ -3,8 +3,9 @@
  *
  * - `recovery/gave-up`: trying again cannot help, as {@linkcode classify} says
  *   of the `cause`.
+ * - `recovery/open-circuit`: it failed too often of late to be called now.
  */
-export type RecoveryErrorCode = "recovery/gave-up";
+export type RecoveryErrorCode = "recovery/gave-up" | "recovery/open-circuit";
 
 /**
  * A failure of this package. Match its `code`: two copies of a package in one

@@ -27,6 +27,12 @@
  */
 export type { ErrnoTable } from "./_errno.ts";
 export { backoff, type BackoffOptions } from "./backoff.ts";
+export {
+  type BreakerStatus,
+  type CircuitBreaker,
+  circuitBreaker,
+  type CircuitBreakerOptions,
+} from "./circuit_breaker.ts";
 export { classify, type ClassifyOptions } from "./classify.ts";
 export { dial } from "./dial.ts";
 export type {
@@ -44,8 +50,26 @@ export { RecoveryError, type RecoveryErrorCode } from "./errors.ts";
 export type { Failure, FailureId, Layer, Platform } from "./failure.ts";
 export { failures } from "./failures.ts";
 export {
+  type NetworkPause,
+  type NetworkSource,
+  pausedWhile,
+} from "./paused_while.ts";
+export {
   type RetryBudget,
   retryBudget,
   type RetryBudgetOptions,
 } from "./retry_budget.ts";
+export {
+  type AcceptEvent,
+  type Acceptor,
+  superviseAccept,
+  type SuperviseAcceptOptions,
+  type SupervisedListener,
+} from "./supervise_accept.ts";
+export {
+  type ServeEvent,
+  type SupervisedServer,
+  superviseServe,
+  type SuperviseServeOptions,
+} from "./supervise_serve.ts";
 export type { Action, Verdict } from "./verdict.ts";
