@@ -3,8 +3,12 @@ import { writeAll } from "./_tunnel_hello.ts";
 import type { LocalConn } from "./tunnel_options.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
 
-// As much as two frames of the session, and as a socket's buffer gives at once.
-const CHUNK_BYTES = 128 * 1024;
+// What a quiet connection holds for its next read, and what a busy one reads at
+// once: measured, 64 KiB cost a fifth of the throughput.
+const CHUNK_BYTES_MIN = 4 * 1024;
+const CHUNK_BYTES_MAX = 256 * 1024;
+// So many reads in a row that fill little make the memory for the next smaller.
+const SMALL_READS = 8;
 
 /** What went through. */
 export interface Carried {
@@ -27,10 +31,19 @@ async function carry(
   to: Half,
   count: (bytes: number) => void,
 ): Promise<void> {
-  const buffer = new Uint8Array(CHUNK_BYTES);
+  let buffer = new Uint8Array(CHUNK_BYTES_MIN);
+  let small = 0;
   for (let n; (n = await from.read(buffer)) !== null;) {
     await writeAll(to, buffer.subarray(0, n));
     count(n);
+    const { length } = buffer;
+    small = n < length / 8 ? small + 1 : 0;
+    if (n === length && length < CHUNK_BYTES_MAX) {
+      buffer = new Uint8Array(length * 4);
+    } else if (small === SMALL_READS && length > CHUNK_BYTES_MIN) {
+      buffer = new Uint8Array(length / 4);
+      small = 0;
+    }
   }
   await to.closeWrite();
 }
