@@ -76,12 +76,15 @@ export class TunnelConnections extends EventReader<TunnelEvent> {
 
   /**
    * Carries one connection for as long as it lives; `open` gets the two halves
-   * of it. Its failure is told of, and harms no other one.
+   * of it, or nothing if it was none. Its failure is told of, and harms no
+   * other one.
    *
    * @param local What is closed when it cannot be opened.
    */
   start(
-    open: (opened: (session: ResumableConn) => void) => Promise<Opening>,
+    open: (
+      opened: (session: ResumableConn) => void,
+    ) => Promise<Opening | undefined>,
     local?: LocalConn,
   ): void {
     const id = ++this.#total;
@@ -93,7 +96,9 @@ export class TunnelConnections extends EventReader<TunnelEvent> {
 
   async #run(
     id: number,
-    open: (opened: (session: ResumableConn) => void) => Promise<Opening>,
+    open: (
+      opened: (session: ResumableConn) => void,
+    ) => Promise<Opening | undefined>,
     local: LocalConn | undefined,
   ): Promise<void> {
     let session: ResumableConn | undefined;
@@ -106,6 +111,7 @@ export class TunnelConnections extends EventReader<TunnelEvent> {
         this.#live.set(id, opened);
         this.#listen(id, opened, () => cuts++);
       });
+      if (opening === undefined) return;
       await this.#carry(id, session!, opening, carried);
       const { out: sentBytes, in: receivedBytes } = carried;
       await session!.closed;
@@ -118,11 +124,12 @@ export class TunnelConnections extends EventReader<TunnelEvent> {
       if (local !== undefined) closeLocal(local);
       this.#failed++;
       this.emit({ type: "connection-failed", id, ...described(error) });
+    } finally {
+      this.#live.delete(id);
+      this.#carried.delete(id);
+      this.#sent += carried.out;
+      this.#received += carried.in;
     }
-    this.#live.delete(id);
-    this.#carried.delete(id);
-    this.#sent += carried.out;
-    this.#received += carried.in;
   }
 
   async #carry(

@@ -64,9 +64,20 @@ export function sendRequest(
   return writeAll(conn, encodeRequest(target));
 }
 
-/** What the client asks for. */
-export async function readRequest(conn: ResumableConn): Promise<string> {
-  return (await readMessage(conn, REQUEST_HEADER_BYTES, "client")).text;
+function isReset(error: unknown): boolean {
+  return error instanceof ResumeError && error.code === "resume/reset";
+}
+
+/** What the client asks for; `undefined` if it only looked whether this end is here. */
+export async function readRequest(
+  conn: ResumableConn,
+): Promise<string | undefined> {
+  try {
+    return (await readMessage(conn, REQUEST_HEADER_BYTES, "client")).text;
+  } catch (error) {
+    if (conn.stats().arrived === 0 && isReset(error)) return undefined;
+    throw error;
+  }
 }
 
 /** The server says what came of it. */

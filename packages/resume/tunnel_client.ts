@@ -1,9 +1,13 @@
-import { isClosedError } from "./_deno.ts";
+import { backoff } from "@holdfast/recovery/backoff";
+import { isClosedError, reasonOf, sendAtOnce } from "./_deno.ts";
+import { inRange } from "./_options.ts";
 import { tunnelAddressText } from "./_tunnel_address.ts";
 import { TunnelConnections } from "./_tunnel_connections.ts";
 import { readAnswer, sendRequest } from "./_tunnel_hello.ts";
 import { connectResumable } from "./client.ts";
 import type { ConnectOptions, Dial } from "./connect_options.ts";
+import { ResumeError } from "./errors.ts";
+import type { ResumableConn } from "./resumable_conn.ts";
 import type { TunnelEvent, TunnelStats } from "./tunnel_events.ts";
 import type {
   ConnectTunnelOptions,
@@ -58,6 +62,8 @@ export interface TunnelClient extends Events<TunnelEvent>, AsyncDisposable {
  * program.close();
  * target.close();
  * ```
+ *
+ * @throws {RangeError} For an option out of range.
  */
 export function connectTunnel(
   source: LocalSource,
@@ -67,11 +73,28 @@ export function connectTunnel(
   return new Client(source, dial, options);
 }
 
+/** Errors of an open that may be over soon. */
+const PASSING: ReadonlySet<string> = new Set([
+  "resume/busy",
+  "resume/handshake",
+]);
+
+function unreachable(error: unknown): ResumeError {
+  if (error instanceof ResumeError) return error;
+  const why = reasonOf(error);
+  return new ResumeError(
+    "resume/handshake",
+    `Cannot reach the server of the tunnel: ${why}`,
+    { cause: error },
+  );
+}
+
 class Client extends TunnelConnections implements TunnelClient {
   readonly #source: LocalSource;
   readonly #dial: Dial;
   readonly #target: string;
   readonly #options: ConnectOptions;
+  readonly #openDeadlineMs: number;
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
   #listening = true;
@@ -85,7 +108,13 @@ class Client extends TunnelConnections implements TunnelClient {
       ? ""
       : tunnelAddressText(options.target);
     const { signal } = this.#stopped;
-    const { connect = {} } = options;
+    const { connect = {}, openDeadlineMs = 10_000 } = options;
+    this.#openDeadlineMs = inRange(
+      "openDeadlineMs",
+      openDeadlineMs,
+      0,
+      2 ** 31 - 1,
+    );
     this.#options = {
       ...connect,
       signal: connect.signal === undefined
@@ -113,11 +142,10 @@ class Client extends TunnelConnections implements TunnelClient {
   }
 
   #take(local: LocalConn): void {
-    const tcp = local as Partial<Deno.TcpConn>;
-    tcp.setNoDelay?.(true);
-    tcp.setKeepAlive?.(true);
+    sendAtOnce(local);
+    (local as Partial<Deno.TcpConn>).setKeepAlive?.(true);
     this.start(async (opened) => {
-      const session = await connectResumable(this.#dial, this.#options);
+      const session = await this.#openSession();
       opened(session);
       await sendRequest(session, this.#target);
       // What the program says is under way meanwhile.
@@ -126,6 +154,26 @@ class Client extends TunnelConnections implements TunnelClient {
       const target = this.#target;
       return { local, target, from: local.remoteAddr, ready };
     }, local);
+  }
+
+  // Programs connect while the way is cut, too: they wait, as others do.
+  async #openSession(): Promise<ResumableConn> {
+    const { signal } = this.#options;
+    const until = performance.now() + this.#openDeadlineMs;
+    const delay = backoff({ firstMs: 50, maxMs: 1_000 });
+    for (let attempt = 0;; attempt++) {
+      try {
+        return await connectResumable(this.#dial, this.#options);
+      } catch (error) {
+        signal!.throwIfAborted();
+        const pauseMs = delay(attempt);
+        const final = error instanceof ResumeError &&
+          !PASSING.has(error.code);
+        if (final) throw error;
+        if (performance.now() + pauseMs > until) throw unreachable(error);
+        await new Promise((resolve) => setTimeout(resolve, pauseMs));
+      }
+    }
   }
 
   #stopListening(): void {

@@ -54,6 +54,13 @@ export interface ConnectTunnelOptions {
    * @default {the first of the server's targets}
    */
   readonly target?: TunnelAddress | undefined;
+  /**
+   * How long a program waits for its session while the server cannot be
+   * reached, in milliseconds.
+   *
+   * @default {10_000}
+   */
+  readonly openDeadlineMs?: number | undefined;
   /** Keys, buffers, redials: as {@linkcode connectResumable} has them. */
   readonly connect?: ConnectOptions | undefined;
 }

@@ -1,5 +1,5 @@
 import { dial } from "@holdfast/recovery";
-import { errorText } from "./_deno.ts";
+import { reasonOf } from "./_deno.ts";
 import { inRange } from "./_options.ts";
 import { type TunnelAddress, tunnelAddressText } from "./_tunnel_address.ts";
 import { TunnelConnections } from "./_tunnel_connections.ts";
@@ -95,6 +95,8 @@ class Server extends TunnelConnections implements TunnelServer {
     }
     const timer = setTimeout(() => session.abort(), REQUEST_MS);
     const asked = await readRequest(session).finally(() => clearTimeout(timer));
+    // Somebody looked whether a server is here.
+    if (asked === undefined) return undefined;
     const target = asked === ""
       ? this.#targets.values().next().value!
       : this.#targets.get(asked);
@@ -155,10 +157,4 @@ async function connectTarget(
   // A target that vanished without a word: the kernel finds out, some time.
   conn.setKeepAlive(true);
   return conn;
-}
-
-/** The last reason: of a deadline it is what the last try failed with. */
-function reasonOf(error: unknown): string {
-  const { cause } = error as Error;
-  return errorText(cause instanceof Error ? cause : error);
 }
