@@ -31,13 +31,13 @@ Deno.test("Redis: what is no address is turned away, and not told, since it may 
 
 // The parser of the client keeps an interval of its own for a while after a
 // large answer, which ends by itself.
-const sanitizeResources = false;
+const KEEPS = { sanitizeOps: false, sanitizeResources: false };
 
 function test(name: string, run: (redis: RedisServer) => Promise<void>): void {
   testWith({
     name: `Redis: ${name}`,
     needs: ["redis-server", "unix"],
-    sanitizeResources,
+    ...KEEPS,
     async fn() {
       await using redis = await RedisServer.start();
       await run(redis);
@@ -61,7 +61,7 @@ for (
     close: () => server![Symbol.asyncDispose](),
     controlsTime: false,
   })
-) testWith({ name, needs: ["redis-server", "unix"], sanitizeResources, fn });
+) testWith({ name, needs: ["redis-server", "unix"], ...KEEPS, fn });
 
 async function fresh(store: SessionStore): Promise<void> {
   const [secret, keyId] = [bytes(64, 1), bytes(3, 9)];
