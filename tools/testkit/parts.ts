@@ -13,6 +13,7 @@ export type Program =
   | "faketime"
   | "firewalld"
   | "gcc"
+  | "haproxy"
   | "ip"
   | "iptables"
   | "mosquitto"
@@ -37,6 +38,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   faketime: ["faketime", "--version"],
   firewalld: ["firewall-cmd", "--version"],
   gcc: ["gcc", "--version"],
+  haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
   iptables: ["iptables", "--version"],
   mosquitto: ["mosquitto", "-h"],
