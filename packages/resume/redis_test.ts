@@ -12,7 +12,7 @@ import { type Argument, RedisConnection } from "./_redis_client.ts";
 import { RedisStore } from "./_redis_store.ts";
 import { redisStore } from "./redis.ts";
 import type { SessionChange, SessionStore } from "./store.ts";
-import { RedisServer } from "./testdata/redis_server.ts";
+import { RedisServer } from "@holdfast/testkit/redis";
 import { framesOf, storeSuite } from "./testdata/store_suite.ts";
 
 const SID = "00112233445566778899aabbccddeeff";

@@ -5,7 +5,7 @@
  */
 import { runs, testWith } from "@holdfast/testkit";
 import { assert, assertEquals } from "@std/assert";
-import { RedisServer } from "./_redis.ts";
+import { RedisServer } from "@holdfast/testkit/redis";
 import { Adder, Talk } from "./_adders.ts";
 import { type Balancer, startBalancer } from "./_balancer.ts";
 

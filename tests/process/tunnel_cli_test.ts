@@ -2,6 +2,11 @@
 import { testWith } from "@holdfast/testkit";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline, delay } from "@std/async";
+import {
+  CA_CERTIFICATE,
+  CERTIFICATE,
+  CERTIFICATE_KEY,
+} from "@holdfast/testkit/certificates";
 import { freePort, Running, startTunnel } from "./_tunnel_world.ts";
 
 const STALL_MS = 60_000;
@@ -115,6 +120,42 @@ Deno.test("a wrong key, no key and a wrong peer end connect at its start, each w
   await Deno.remove(folder, { recursive: true });
 });
 
+Deno.test("a tunnel over TLS carries bytes, and a client that does not trust its certificate says so", async () => {
+  const folder = await Deno.makeTempDir();
+  const write = (name: string, text: string) =>
+    Deno.writeTextFile(`${folder}/${name}`, text);
+  await write("ca", CA_CERTIFICATE);
+  await write("cert", CERTIFICATE);
+  await write("key", CERTIFICATE_KEY);
+  using target = Deno.listen(LOOPBACK);
+  {
+    await using world = await startTunnel((target.addr as Deno.NetAddr).port, {
+      serve: ["--cert", `${folder}/cert`, "--cert-key", `${folder}/key`],
+      connect: ["--ca", `${folder}/ca`],
+    });
+    using program = await Deno.connect({
+      hostname: "127.0.0.1",
+      port: world.port,
+    });
+    using reached = await deadline(target.accept(), STALL_MS);
+    await program.write(new TextEncoder().encode("secret"));
+    world.proxy.cut();
+    await program.write(new TextEncoder().encode("!"));
+    const into = new Uint8Array(16);
+    for (let at = 0; at < 7;) at += (await reached.read(into.subarray(at)))!;
+    assertEquals(new TextDecoder().decode(into.subarray(0, 7)), "secret!");
+    await using distrusting = new Running(Deno.execPath(), [
+      ...["run", "--no-prompt", "--allow-net", "cli.ts", "tunnel", "connect"],
+      ...["--listen", "127.0.0.1:0", "--tls"],
+      ...["--to", `127.0.0.1:${world.proxy.port}`],
+    ]);
+    await distrusting.says(
+      /Cannot reach .* yet: .*(UnknownIssuer|certificate)/,
+    );
+  }
+  await Deno.remove(folder, { recursive: true });
+});
+
 /** The ports at which a process listens, as its kernel says. */
 async function listensAt(pid: number): Promise<string[]> {
   const inodes = new Set<string>();
@@ -160,14 +201,20 @@ testWith({
     "asked to end, connect takes nobody new, and ends with its last connection",
   needs: ["unix"],
   async fn() {
-    using target = Deno.listen(LOOPBACK);
+    const target = Deno.listen(LOOPBACK);
     await using world = await startTunnel((target.addr as Deno.NetAddr).port);
     const connect = () =>
       Deno.connect({ hostname: "127.0.0.1", port: world.port });
     using program = await connect();
     using reached = await deadline(target.accept(), STALL_MS);
     world.connect.child.kill("SIGTERM");
-    // Until it has closed its port.
+    // Until it has closed its port. Those who still got in end again.
+    const others = (async () => {
+      for await (const conn of target) {
+        await conn.read(new Uint8Array(1)).catch(() => {});
+        conn.close();
+      }
+    })();
     for (let refused = false; !refused;) {
       refused = await connect().then(
         (conn) => (conn.close(), false),
@@ -181,6 +228,8 @@ testWith({
     await reached.closeWrite();
     const { code } = await deadline(world.connect.child.status, STALL_MS);
     assertEquals(code, 0);
+    target.close();
+    await others;
   },
 });
 

@@ -1,4 +1,8 @@
-/** A real Redis on loopback, which a test kills, starts again, stops and fills. */
+/**
+ * A real Redis on loopback, which a test kills, starts again, stops and fills.
+ *
+ * @module
+ */
 import { deadline } from "@std/async";
 
 const STALL_MS = 30_000;
@@ -20,10 +24,12 @@ export class RedisServer implements AsyncDisposable {
     return server;
   }
 
+  /** Its address, as `redisStore` takes it. */
   get url(): string {
     return `redis://127.0.0.1:${this.#port}`;
   }
 
+  /** Its port on 127.0.0.1; the same after a restart. */
   get port(): number {
     return this.#port;
   }
@@ -82,15 +88,18 @@ export class RedisServer implements AsyncDisposable {
     this.#child!.kill("SIGSTOP");
   }
 
+  /** Lets it go on. */
   thaw(): void {
     this.#child!.kill("SIGCONT");
   }
 
+  /** Kills it (`SIGKILL`). */
   async kill(): Promise<void> {
     this.#child!.kill("SIGKILL");
     await this.#child!.status;
   }
 
+  /** Kills it, and removes its files. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.kill().catch(() => {});
     await Deno.remove(this.#folder, { recursive: true });
