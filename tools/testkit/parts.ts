@@ -24,6 +24,7 @@ export type Program =
   | "redis-server"
   | "script"
   | "sh"
+  | "spin"
   | "ssh"
   | "sshd"
   | "ufw"
@@ -49,6 +50,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   "redis-server": ["redis-server", "--version"],
   script: ["script", "--version"],
   sh: ["sh", "-c", ":"],
+  spin: ["spin", "-V"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
   ufw: ["ufw", "--version"],
