@@ -235,3 +235,41 @@ test("a client goes on at another server, and the first one is fenced at its nex
   there.close();
   await client.closed;
 });
+
+test("a server that goes away names another one, and its clients go on there, past every balancer", async (redis) => {
+  await using world = new AsyncDisposableStack();
+  const serve = () => {
+    const store = world.use(redisStore(redis.url));
+    const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const server = world.use(acceptResumable(listener, { store }));
+    world.defer(() => closeIfOpen(listener));
+    return { server, port: listener.addr.port };
+  };
+  const [first, second] = [serve(), serve()];
+  const client = await connectResumable(({ movedTo }) =>
+    Deno.connect({ hostname: "127.0.0.1", port: Number(movedTo ?? first.port) })
+  );
+  const here = await first.server.accept();
+  await here.write(bytes(7, 2));
+  const into = new Uint8Array(64);
+  assertEquals(await client.read(into), 7);
+  const told = client.once("peer-moved");
+  first.server.notify({ kind: "moved", to: String(second.port) });
+  await deadline(told, STALL_MS);
+  await first.server.suspend();
+  const there = await deadline(second.server.accept(), STALL_MS);
+  assertEquals([there.restored, there.bytesWritten], [true, 7]);
+  await there.write(bytes(3, 3));
+  assertEquals(await deadline(client.read(into), STALL_MS), 3);
+  client.close();
+  there.close();
+  await client.closed;
+});
+
+function closeIfOpen(listener: Deno.Listener): void {
+  try {
+    listener.close();
+  } catch {
+    // Its server did.
+  }
+}
