@@ -16,6 +16,8 @@ import type {
 } from "./tunnel_options.ts";
 import type { Events } from "@holdfast/events";
 
+// Sessions that are being opened at once.
+const OPENING_MAX = 16;
 // After an accept that failed for want of something, such as descriptors.
 const ACCEPT_PAUSE_MS = 50;
 
@@ -97,6 +99,8 @@ class Client extends TunnelConnections implements TunnelClient {
   readonly #openDeadlineMs: number;
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
+  readonly #queue: (() => void)[] = [];
+  #opening = 0;
   #listening = true;
   #closed: Promise<void> | undefined;
 
@@ -156,8 +160,23 @@ class Client extends TunnelConnections implements TunnelClient {
     }, local);
   }
 
-  // Programs connect while the way is cut, too: they wait, as others do.
+  // A few at a time: a server turns away who comes with too many at once, and
+  // where the way is cut often none of many would get through.
   async #openSession(): Promise<ResumableConn> {
+    while (this.#opening >= OPENING_MAX) {
+      await new Promise<void>((resolve) => this.#queue.push(resolve));
+    }
+    this.#opening++;
+    try {
+      return await this.#openInTime();
+    } finally {
+      this.#opening--;
+      this.#queue.shift()?.();
+    }
+  }
+
+  // Programs connect while the way is cut, too: they wait, as others do.
+  async #openInTime(): Promise<ResumableConn> {
     const { signal } = this.#options;
     const until = performance.now() + this.#openDeadlineMs;
     const delay = backoff({ firstMs: 50, maxMs: 1_000 });

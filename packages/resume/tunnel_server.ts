@@ -15,6 +15,7 @@ import type { Events } from "@holdfast/events";
 
 // A client that asks for nothing holds a session: not for long.
 const REQUEST_MS = 10_000;
+const HANDSHAKES_MAX = 256;
 
 /** The end of a tunnel that connects to targets. */
 export interface TunnelServer extends Events<TunnelEvent>, AsyncDisposable {
@@ -46,7 +47,12 @@ export function serveTunnel(
   }
   const { targetDeadlineMs = 3_000 } = options;
   inRange("targetDeadlineMs", targetDeadlineMs, 1, 2 ** 31 - 1);
-  const server = acceptResumable(source, options.accept);
+  const { accept = {} } = options;
+  const server = acceptResumable(source, {
+    ...accept,
+    // All connections of a client come from one address, and after a cut at once.
+    limits: { handshakesPerAddressMax: HANDSHAKES_MAX, ...accept.limits },
+  });
   return new Server(server, options.targets, targetDeadlineMs);
 }
 
