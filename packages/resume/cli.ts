@@ -249,12 +249,19 @@ function sayListening(
 /** Resolves at the next signal that asks the program to end. */
 function signalled(): Promise<void> {
   return new Promise((resolve) => {
-    const names = ["SIGINT", "SIGTERM"] as const;
+    const heard: Deno.Signal[] = [];
     const done = (): void => {
-      for (const name of names) Deno.removeSignalListener(name, done);
+      for (const name of heard) Deno.removeSignalListener(name, done);
       resolve();
     };
-    for (const name of names) Deno.addSignalListener(name, done);
+    for (const name of ["SIGINT", "SIGTERM"] as const) {
+      try {
+        Deno.addSignalListener(name, done);
+        heard.push(name);
+      } catch {
+        // Windows has only the first.
+      }
+    }
   });
 }
 
