@@ -23,6 +23,8 @@ Commands:
   firewall check|plan PORT
                     what a firewall does to a port, and what would open it
   handoff run       run a program with open sockets
+  tunnel serve|connect|key
+                    connections of any TCP program that survive cuts
 
 Each has --json: one JSON object a line. The permissions that a command needs
 are in its --help.
@@ -45,8 +47,20 @@ const COMMANDS: Readonly<
   signal: (args) => run(import("@holdfast/signal/cli"), args),
   snapshot: (args) =>
     run(import("@holdfast/netwatch/cli"), ["snapshot", ...args]),
+  tunnel: async (args) =>
+    (await import("@holdfast/resume/cli")).main(args, { network: networkNews }),
   watch: (args) => run(import("@holdfast/netwatch/cli"), ["watch", ...args]),
 };
+
+/** What netwatch sees, for a tunnel; nothing where it may not look. */
+async function networkNews() {
+  try {
+    const { watchNetwork } = await import("@holdfast/netwatch");
+    return await watchNetwork();
+  } catch {
+    return undefined; // Without it a cut is found all the same, if later.
+  }
+}
 
 async function run(
   commandLine: Promise<CommandLine>,

@@ -15,49 +15,13 @@
  */
 import { parseArgs } from "node:util";
 import { connectResumable } from "@holdfast/resume";
+import { missing } from "@holdfast/testkit";
+import { dial, ours, said, start, stop } from "./durable/processes.ts";
+import { measureRedis } from "./durable/redis.ts";
 import { median, round, sleep } from "./resume/numbers.ts";
 import { progress, progressOf } from "./resume/result.ts";
 
 const MIB = 1024 * 1024;
-const END = new URL("./durable/end.ts", import.meta.url).pathname;
-
-function start(...args: (string | number)[]): Deno.ChildProcess {
-  return new Deno.Command(Deno.execPath(), {
-    args: ["run", "--no-prompt", "--allow-all", END, ...args.map(String)],
-    stdout: "piped",
-  }).spawn();
-}
-
-/** The first line that a process says: a number. */
-async function said(child: Deno.ChildProcess): Promise<number> {
-  const reader = child.stdout.getReader();
-  const { value } = await reader.read();
-  reader.releaseLock();
-  return Number(new TextDecoder().decode(value));
-}
-
-async function stop(child: Deno.ChildProcess): Promise<void> {
-  child.kill("SIGKILL");
-  await child.stdout.cancel();
-  await child.status;
-}
-
-const dial = (port: number) => () =>
-  Deno.connect({ hostname: "127.0.0.1", port });
-
-/** Megabytes a second that a durable server sends. */
-async function ours(file: string, bytes: number): Promise<number> {
-  const child = start("serve", 0, file, bytes);
-  const conn = await connectResumable(dial(await said(child)));
-  await conn.write(new Uint8Array(1));
-  const from = performance.now();
-  const into = new Uint8Array(256 * 1024);
-  for (let got = 0; got < bytes;) got += (await conn.read(into))!;
-  const ms = performance.now() - from;
-  conn.abort();
-  await stop(child);
-  return bytes / 1000 / ms;
-}
 
 async function bare(file: string, bytes: number): Promise<number> {
   const child = start("bare", file, bytes);
@@ -163,6 +127,13 @@ if (import.meta.main) {
   progressOf("from listening to resumed", pausesMs, "ms  ");
   progress(`${kills} kills: lost ${lost}, duplicated ${duplicated}`);
   await Deno.remove(folder, { recursive: true });
+  const redis = missing("redis-server") === undefined
+    ? await measureRedis()
+    : {};
+  const redisFigures = Object.entries<number>({ ...redis });
+  for (const [name, value] of redisFigures) {
+    progress(`${name} ${round(value)}`);
+  }
   console.log(JSON.stringify({
     bench: "durable",
     ratios: { journal_vs_sqlite: round(median(ratios)) },
@@ -173,6 +144,9 @@ if (import.meta.main) {
       kills,
       lost,
       duplicated,
+      ...Object.fromEntries(
+        redisFigures.map(([name, value]) => [name, round(value)]),
+      ),
     },
     peers: { bare_sqlite_mb_per_s: round(median(reference)) },
   }));

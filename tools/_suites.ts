@@ -70,7 +70,10 @@ export const SUITES: readonly Suite[] = [
     name: "resume",
     paths: ["packages/resume"],
     // Unix sockets, in a temporary folder, are named one by one otherwise.
-    permissions: ["--allow-net", ...TEMPORARY],
+    // `npm:ioredis` reads its environment when it is imported; it gets an
+    // empty one.
+    permissions: ["--ignore-env", "--allow-net", ...TEMPORARY],
+    programs: ["redis-server"],
     doc: true,
   },
   {

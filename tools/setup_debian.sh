@@ -15,6 +15,9 @@ PARTS=(
   'sshd openssh-server'
   'ssh openssh-client'
   'nginx nginx'
+  '/usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream'
+  'haproxy haproxy'
+  'spin spin'
   'python3 python3'
   'ip iproute2'
   'busybox busybox'
@@ -115,7 +118,7 @@ apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold \
 if [[ -d /run/systemd/system ]]; then
   for package in "${missing[@]}"; do
     case $package in
-      mosquitto | nginx | redis-server | ufw | firewalld)
+      haproxy | mosquitto | nginx | redis-server | ufw | firewalld)
         systemctl --quiet disable "$package" || true ;;
       openssh-server) systemctl --quiet disable ssh || true ;;
     esac

@@ -3,11 +3,12 @@
  * A process of the benchmark, by its first argument:
  *
  * - `serve PORT FILE BYTES`: a durable server that writes so many bytes to each
- *   client, and echoes after that.
+ *   client, and echoes after that; in place of the file, the address of a Redis.
  * - `bare FILE BYTES`: the same bytes appended to SQLite by a bare loop, in the
  *   same mode; prints the milliseconds.
  */
 import { acceptResumable, type ResumableConn } from "@holdfast/resume";
+import { redisStore } from "@holdfast/resume/redis";
 import { sqliteStore } from "@holdfast/resume/sqlite";
 import { DatabaseSync } from "node:sqlite";
 
@@ -15,7 +16,9 @@ const PIECE_BYTES = 64 * 1024;
 const COMMIT_BYTES = 1024 * 1024;
 
 async function serve(port: number, file: string, bytes: number): Promise<void> {
-  const store = sqliteStore(file);
+  const store = file.startsWith("redis:")
+    ? redisStore(file)
+    : sqliteStore(file);
   const listener = Deno.listen({ hostname: "127.0.0.1", port });
   const server = acceptResumable(listener, { store });
   console.log(listener.addr.port);

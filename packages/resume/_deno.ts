@@ -53,7 +53,9 @@ export function interrupted(): Error {
  * waits for: an acknowledgement, or the end of a burst. Held back for a delayed
  * acknowledgement of TCP, each of them would take 40 ms on Linux.
  */
-export function sendAtOnce(transport: Transport): void {
+export function sendAtOnce(
+  transport: Pick<Transport, "read" | "write" | "close">,
+): void {
   try {
     (transport as Partial<Deno.TcpConn>).setNoDelay?.(true);
   } catch {
@@ -64,6 +66,12 @@ export function sendAtOnce(transport: Transport): void {
 /** What an error says, whatever was thrown. */
 export function errorText(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
+}
+
+/** What it says at the root: of a deadline, what the last try failed with. */
+export function reasonOf(error: unknown): string {
+  const { cause } = error as Error;
+  return errorText(cause instanceof Error ? cause : error);
 }
 
 /** Whether an error says that a listener, or another resource, was closed. */

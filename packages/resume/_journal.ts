@@ -64,6 +64,8 @@ export class Journal {
   #running: Promise<void> | undefined;
   #closed = false;
   #wake: () => void = () => {};
+  // Waiting for the end of the commit under way.
+  readonly #rounds: (() => void)[] = [];
 
   constructor(context: JournalContext) {
     this.#context = context;
@@ -184,6 +186,7 @@ export class Journal {
         const turnedAway = new Set(await this.#context.store.commit(all));
         failures = 0;
         for (const one of pending) this.#settle(one, turnedAway);
+        this.#roundOver();
       } catch (error) {
         failures++;
         this.#endings.unshift(...endings);
@@ -195,6 +198,7 @@ export class Journal {
       await turn();
     }
     this.#running = undefined;
+    this.#roundOver();
   }
 
   #gather(): Pending[] {
@@ -260,16 +264,28 @@ export class Journal {
     });
   }
 
-  /** Resolves when all that has changed so far is recorded. */
+  /**
+   * Resolves when all that has changed so far is recorded; what streams change
+   * meanwhile is not waited for, or busy ones would never let it end.
+   */
   async flush(): Promise<void> {
-    while (this.#running !== undefined) await this.#running;
+    // The commit under way may have been put together before.
+    for (let left = 2; left > 0 && this.#running !== undefined; left--) {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#rounds.push(resolve);
+      await promise;
+    }
   }
 
-  /** As `flush`, but gives up on a store that goes on failing. */
+  #roundOver(): void {
+    for (const resolve of this.#rounds.splice(0)) resolve();
+  }
+
+  /** Records all there is, but gives up on a store that goes on failing. */
   async close(): Promise<void> {
     this.#closed = true;
     this.#wake();
-    await this.flush();
+    while (this.#running !== undefined) await this.#running;
   }
 }
 

@@ -11,6 +11,9 @@ import type { Transport } from "./transport.ts";
 // What a waiting session holds for its next read; it grows under load.
 const READ_BYTES_MIN = 256;
 const READ_BYTES_MAX = 128 * 1024;
+// So many reads in a row that fill little make the next ones smaller: memory of
+// another size cannot be used again, and a busy stream would allocate for ever.
+const SMALL_READS = 8;
 // How long an end that is done waits for the other to hang up first: closing
 // with bytes unread would destroy the last acknowledgement on its way.
 const LINGER_MS = 1000;
@@ -142,6 +145,7 @@ export class Pipe<Owner> implements Alarm {
     transport: Transport,
   ): Promise<void> {
     let size = READ_BYTES_MIN;
+    let small = 0;
     let chunk: Chunk | undefined;
     try {
       while (generation === this.#generation) {
@@ -150,8 +154,12 @@ export class Pipe<Owner> implements Alarm {
         if (generation !== this.#generation) return;
         if (n === null) return this.#hungUp(generation);
         this.#take(generation, chunk, n);
+        if (n >= size / 8) small = 0;
         if (n === size) size = Math.min(size * 8, READ_BYTES_MAX);
-        else if (n < size / 8) size = Math.max(size / 2, READ_BYTES_MIN);
+        else if (n < size / 8 && ++small === SMALL_READS) {
+          small = 0;
+          size = Math.max(size / 2, READ_BYTES_MIN);
+        }
       }
     } catch (error) {
       this.#lose(generation, "transport-failed", error);

@@ -10,7 +10,7 @@ import type { Budget } from "./_budget.ts";
 const TAIL_BYTES = 4 * 1024;
 // A chunk is kept if at least a quarter of it is payload.
 const KEEP_SHARE = 4;
-const SPARES_MAX = 4;
+const SPARES_MAX = 8;
 
 /** Memory that transports read into; free again once nobody refers to it. */
 export interface Chunk {

@@ -289,3 +289,34 @@ Deno.test("suspend() leaves sessions in the store, and a revoked one is in none"
   assertEquals([await kept.read(into), into[0]], [1, 7]);
   kept.abort();
 });
+
+Deno.test("a server that always has something to record is suspended all the same", async () => {
+  await using kept = memoryStore();
+  const conns: ResumableConn[] = [];
+  const store: SessionStore = {
+    create: (session) => kept.create(session),
+    find: (sid) => kept.find(sid),
+    claim: (claim) => kept.claim(claim),
+    async commit(changes) {
+      // Before each commit is done there is something new.
+      await conns[0]?.write(new Uint8Array(1)).catch(() => {});
+      return await kept.commit(changes);
+    },
+    [Symbol.asyncDispose]: () => Promise.resolve(),
+  };
+  const loopback = { hostname: "127.0.0.1", port: 0 };
+  const listener = Deno.listen(loopback);
+  const server = acceptResumable(listener, { store });
+  const client = await connectResumable(() =>
+    Deno.connect({ ...loopback, port: listener.addr.port })
+  );
+  const accepted = await server.accept();
+  conns.push(accepted);
+  await accepted.write(new Uint8Array(1));
+  await deadline(client.read(new Uint8Array(1)), STALL_MS);
+  await deadline(server.suspend(), STALL_MS);
+  assertEquals(accepted.state.name, "suspended");
+  client.abort();
+  listener.close();
+  await server.close();
+});

@@ -16,6 +16,8 @@
  * - `resume/suspended`: the session was suspended, to go on in another process.
  * - `resume/snapshot`: the bytes are no snapshot of sessions, or a newer one.
  * - `resume/server-closed`: the server was closed.
+ * - `resume/target-denied`: the server of a tunnel does not allow that target.
+ * - `resume/target-down`: the server of a tunnel cannot reach the target.
  */
 export type ResumeErrorCode =
   | "resume/buffer-full"
@@ -32,6 +34,8 @@ export type ResumeErrorCode =
   | "resume/store"
   | "resume/suspended"
   | "resume/taken-over"
+  | "resume/target-denied"
+  | "resume/target-down"
   | "resume/version";
 
 /** Options for {@linkcode ResumeError}. */

@@ -25,7 +25,11 @@ async function holdfast(
 Deno.test("holdfast --help lists the commands, and each has a --help that names its permissions", async () => {
   const help = await holdfast(["--help"], []);
   assertEquals([help.code, help.stderr], [0, ""]);
-  for (const command of ["watch", "check", "signal", "firewall", "handoff"]) {
+  for (
+    const command of [
+      ...["watch", "check", "signal", "firewall", "handoff", "tunnel"],
+    ]
+  ) {
     assertStringIncludes(help.stdout, command);
     const own = await holdfast([command, "--help"]);
     assertEquals([own.code, own.stderr], [0, ""], command);

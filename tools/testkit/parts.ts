@@ -13,6 +13,7 @@ export type Program =
   | "faketime"
   | "firewalld"
   | "gcc"
+  | "haproxy"
   | "ip"
   | "iptables"
   | "mosquitto"
@@ -23,6 +24,7 @@ export type Program =
   | "redis-server"
   | "script"
   | "sh"
+  | "spin"
   | "ssh"
   | "sshd"
   | "ufw"
@@ -37,6 +39,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   faketime: ["faketime", "--version"],
   firewalld: ["firewall-cmd", "--version"],
   gcc: ["gcc", "--version"],
+  haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
   iptables: ["iptables", "--version"],
   mosquitto: ["mosquitto", "-h"],
@@ -47,6 +50,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   "redis-server": ["redis-server", "--version"],
   script: ["script", "--version"],
   sh: ["sh", "-c", ":"],
+  spin: ["spin", "-V"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
   ufw: ["ufw", "--version"],

@@ -5,7 +5,7 @@ import {
   CA_CERTIFICATE,
   CERTIFICATE,
   CERTIFICATE_KEY,
-} from "./certificates.ts";
+} from "@holdfast/testkit/certificates";
 import type { Place } from "./cut_relay.ts";
 
 /** One kind of transport. */

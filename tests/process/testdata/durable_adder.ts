@@ -4,8 +4,13 @@
  * far. Its state is the sum; it is killed at any moment, and started again.
  *
  *     durable_adder.ts PORT FILE
+ *     durable_adder.ts PORT redis://HOST:PORT
+ *
+ * Asked to end, it stops in the middle of whatever it does, and leaves its
+ * sessions to the others.
  */
 import { acceptResumable, type ResumableConn } from "@holdfast/resume";
+import { redisStore } from "@holdfast/resume/redis";
 import { sqliteStore } from "@holdfast/resume/sqlite";
 
 const NUMBER_BYTES = 4;
@@ -42,9 +47,21 @@ async function add(conn: ResumableConn): Promise<void> {
   conn.close();
 }
 
-const [port, file] = Deno.args;
-await using store = sqliteStore(file!);
+const [port, place] = Deno.args;
+const store = place!.startsWith("redis:")
+  ? redisStore(place!, { timeoutMs: 500 })
+  : sqliteStore(place!);
 const listener = Deno.listen({ hostname: "127.0.0.1", port: Number(port) });
-const server = acceptResumable(listener, { store, commits: "manual" });
+const server = acceptResumable(listener, {
+  store,
+  commits: "manual",
+  heartbeatMs: 300,
+});
+Deno.addSignalListener("SIGTERM", async () => {
+  server.notify({ kind: "draining" });
+  await server.suspend();
+  await store[Symbol.asyncDispose](); // Not before: it had things to record.
+  Deno.exit(0);
+});
 console.log(listener.addr.port);
 for await (const conn of server) add(conn).catch(() => {});

@@ -5,6 +5,8 @@
  *
  * Made by `openssl req -x509 -newkey ec`, then `openssl x509 -req` with
  * `basicConstraints=critical,CA:FALSE` and `subjectAltName=DNS:localhost,IP:127.0.0.1`.
+ *
+ * @module
  */
 
 /** Who signed it. */
