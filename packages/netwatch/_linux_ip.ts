@@ -37,14 +37,16 @@ const IP_BATCH: readonly string[] = [
 ];
 
 /**
- * What is asked in one process; with the neighbours that are named, and the
- * ways out of single paths.
+ * What is asked in one process; with the neighbours that are named, or all of
+ * them (the kernel keeps about a thousand), and the ways out of single paths.
  */
 export function ipBatch(
-  neighbours: readonly string[] = [],
+  neighbours: readonly string[] | "all" = [],
   lookups: readonly Lookup[] = [],
 ): string {
-  const asked = neighbours.map((address) => `neigh show ${address}`);
+  const asked = neighbours === "all"
+    ? ["neigh show"]
+    : neighbours.map((address) => `neigh show ${address}`);
   const ways = lookups.map(({ command }) => command);
   return [...IP_BATCH, ...asked, ...ways, ""].join("\n");
 }

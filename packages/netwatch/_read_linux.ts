@@ -31,25 +31,20 @@ function gatewaysOf(effective: NetworkSnapshot["effective"]): string[] {
 }
 
 /**
- * Reads everything: what one process of `ip` tells, the IPv6 rules, and who
- * answers for a gateway that was not known before.
+ * Reads everything: what one process of `ip` tells, who answers for its
+ * gateways included, and the IPv6 rules.
  */
 export async function readLinux(
   signal: AbortSignal | undefined,
   known?: NetworkSnapshot,
   paths: readonly Lookup[] = [],
 ): Promise<Reading> {
-  const asked = known === undefined ? [] : gatewaysOf(known.effective);
-  const [first, rules6] = await both(
-    readParts(signal, asked, paths),
+  const [told, rules6] = await both(
+    readParts(signal, "all", paths),
     readRules6(signal),
   );
-  if (typeof first === "string") return blind(first);
-  const gateways = gatewaysOf(first.parts.effective!);
-  const news = gateways.some((gateway) => !asked.includes(gateway));
-  // Another reading, so that all of the answer is of one moment.
-  const again = news ? await readParts(signal, gateways, paths) : first;
-  const { parts, lookups } = typeof again === "string" ? first : again;
+  if (typeof told === "string") return blind(told);
+  const { parts, lookups } = told;
   return {
     snapshot: assemble(withRules6(parts, rules6 ?? rulesOf(known))),
     lookups,
@@ -91,7 +86,7 @@ function withRules6(
 
 async function readParts(
   signal: AbortSignal | undefined,
-  neighbours: readonly string[],
+  neighbours: readonly string[] | "all",
   paths: readonly Lookup[],
 ): Promise<Told | string> {
   const stdin = ipBatch(neighbours, paths);

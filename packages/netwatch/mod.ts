@@ -29,6 +29,7 @@ export { describeEvent, describeSnapshot } from "./describe.ts";
 export { diffSnapshots } from "./diff.ts";
 export { NetwatchError, type NetwatchErrorCode } from "./errors.ts";
 export { classifyLink, type LinkClass } from "./link_class.ts";
+export { networkIdOf } from "./network_id.ts";
 export type { NetworkChange, NetworkEvent } from "./network_event.ts";
 export {
   evaluatePath,
