@@ -72,4 +72,10 @@ export {
   superviseServe,
   type SuperviseServeOptions,
 } from "./supervise_serve.ts";
+export type { NotUsable } from "./_usable_rules.ts";
 export type { Action, Verdict } from "./verdict.ts";
+export {
+  type Usable,
+  whenUsable,
+  type WhenUsableOptions,
+} from "./when_usable.ts";

@@ -96,7 +96,7 @@ export function checkBrokers(
       );
     };
     if (url === null) return refuse("is no URL");
-    if (!PROTOCOLS.includes(url.protocol)) refuse(`is of ${url.protocol}`);
+    if (!PROTOCOLS.includes(url.protocol)) refuse(`is of "${url.protocol}"`);
     if (url.hostname === "") refuse("has no host");
     if (url.hash !== "") refuse("has a fragment");
     // MQTT.js would take it, and a fixed client id can be taken over.

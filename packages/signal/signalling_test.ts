@@ -398,7 +398,7 @@ Deno.test("bad arguments are told in one sentence", async () => {
   const cases: [Partial<Parameters<typeof openSignalling>[0]>, string][] = [
     [{ brokers: [] }, "brokers is empty"],
     [{ brokers: ["mqtt://127.0.0.1", "nonsense"] }, "brokers[1] is no URL"],
-    [{ brokers: ["http://127.0.0.1"] }, "brokers[0] is of http:"],
+    [{ brokers: ["http://127.0.0.1"] }, 'brokers[0] is of "http:"'],
     [{ brokers: ["ws://127.0.0.1/?clientId=me"] }, "has a clientId"],
     [{ brokers: ["ws://127.0.0.1/#x"] }, "has a fragment"],
     [{ identity: { id: identity.id } }, "it holds no key"],
