@@ -174,9 +174,13 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
     this.#counts.changes += changes;
   }
 
-  /** Even where the snapshot is the old one, a path may leave another way. */
-  #updatePaths(lookups: Lookups | undefined): void {
-    for (const path of [...this.#paths]) path.update(this.state, lookups);
+  /**
+   * Even where the snapshot is the old one, a path may leave another way;
+   * `true` when a further reading has to tell.
+   */
+  #updatePaths(lookups: Lookups | undefined): boolean {
+    const all = [...this.#paths];
+    return all.filter((path) => path.update(this.state, lookups)).length > 0;
   }
 
   #timeChange(input: CoreInput, events: readonly NetworkEvent[]): void {
@@ -222,8 +226,9 @@ export class Watch extends EventReader<NetworkEvent> implements NetworkWatch {
         asked,
       );
       this.#apply({ type: "snapshot", snapshot });
-      this.#updatePaths(lookups);
-      for (const waiter of ready) waiter.resolve(this.state);
+      // Who waits then waits for that reading, too.
+      if (this.#updatePaths(lookups)) this.#apply({ type: "hint" });
+      else for (const waiter of ready) waiter.resolve(this.state);
     } catch (error) {
       for (const waiter of ready) waiter.reject(error);
       if (this.#closing !== undefined) return;
