@@ -43,7 +43,7 @@ export const SUITES: readonly Suite[] = [
     paths: ["packages/recovery"],
     // Names and addresses that cannot be reached, to see how that fails.
     permissions: ["--allow-net", "--allow-read=."],
-    programs: ["deno", "ip", "sh", "unshare"],
+    programs: ["deno", "ip", "iptables", "sh", "unshare"],
     doc: true,
   },
   {

@@ -75,6 +75,12 @@ export {
 export type { NotUsable } from "./_usable_rules.ts";
 export type { Action, Verdict } from "./verdict.ts";
 export {
+  type Liveness,
+  type LivenessEvent,
+  watchLiveness,
+  type WatchLivenessOptions,
+} from "./liveness_watch.ts";
+export {
   type Usable,
   whenUsable,
   type WhenUsableOptions,
