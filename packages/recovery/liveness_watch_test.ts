@@ -2,7 +2,6 @@ import { Emitter } from "@holdfast/events/emitter";
 import { testWith } from "@holdfast/testkit";
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { fileURLToPath } from "node:url";
 import {
   type DeadReason,
   type Look,
@@ -11,6 +10,7 @@ import {
   stepLiveness,
 } from "./_liveness_rules.ts";
 import { watchLiveness } from "./mod.ts";
+import { runInNamespace } from "./testdata/in_namespace.ts";
 
 const RULES = { deadlineMs: 1_500, lookMs: 250 };
 
@@ -105,17 +105,5 @@ testWith({
     "packets that are swallowed are found out, and a frozen peer is not taken for dead",
   needs: ["netns", "iptables"],
   timeout: 120_000,
-  async fn() {
-    const driver = fileURLToPath(
-      import.meta.resolve("./testdata/liveness_driver.ts"),
-    );
-    const { success, stderr } = await new Deno.Command("unshare", {
-      args: [
-        ...["-Urn", Deno.execPath(), "run", "--no-prompt", "--no-check"],
-        ...["--allow-net", "--allow-run", driver],
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
-  },
+  fn: () => runInNamespace("./liveness_driver.ts"),
 });

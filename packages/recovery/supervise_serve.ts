@@ -1,6 +1,7 @@
 import type { Events } from "@holdfast/events";
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { nextPauseMs } from "./_accept_rules.ts";
+import { pauseUntil } from "./_pause.ts";
 import { classify } from "./classify.ts";
 import type { FailureId } from "./failure.ts";
 
@@ -167,15 +168,6 @@ class Supervised extends EventReader<ServeEvent> implements SupervisedServer {
       failure,
       retryInMs,
     });
-    const { signal } = this.#closing;
-    await new Promise<void>((resolve) => {
-      const end = (): void => {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", end);
-        resolve();
-      };
-      const timer = setTimeout(end, retryInMs);
-      signal.addEventListener("abort", end, { once: true });
-    });
+    await pauseUntil(retryInMs, this.#closing.signal);
   }
 }

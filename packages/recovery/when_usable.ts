@@ -1,5 +1,6 @@
 import { isIP } from "node:net";
 import { checkNumber } from "./_options.ts";
+import { pauseUntil } from "./_pause.ts";
 import {
   judgeUsable,
   type NotUsable,
@@ -34,6 +35,7 @@ export interface Usable {
   readonly evidence: "tables" | "probe";
 }
 
+const NEVER = new AbortController().signal;
 const LOOK_MS = 40;
 const PROBE_FIRST_MS = 250;
 const PROBE_MAX_MS = 1_000;
@@ -107,7 +109,8 @@ export async function whenUsable(
         "TimeoutError",
       );
     }
-    await pause(LOOK_MS, signal);
+    await pauseUntil(LOOK_MS, signal ?? NEVER);
+    signal?.throwIfAborted();
   }
 }
 
@@ -173,18 +176,4 @@ async function isAnswered(
   } finally {
     clearTimeout(timer);
   }
-}
-
-function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => {
-      clearTimeout(timer);
-      reject(signal!.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener("abort", onAbort);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", onAbort, { once: true });
-  });
 }

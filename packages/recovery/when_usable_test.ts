@@ -1,9 +1,9 @@
 import { testWith } from "@holdfast/testkit";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
-import { fileURLToPath } from "node:url";
 import { judgeUsable, usableBatch } from "./_usable_rules.ts";
 import { whenUsable } from "./mod.ts";
+import { runInNamespace } from "./testdata/in_namespace.ts";
 
 const SIX = "fd66:2::2";
 
@@ -110,17 +110,5 @@ testWith({
     "an address that is being checked, a late route, a silent neighbour: plain Deno hangs or fails, and what waits for the gate connects",
   needs: ["netns"],
   timeout: 120_000,
-  async fn() {
-    const driver = fileURLToPath(
-      import.meta.resolve("./testdata/usable_driver.ts"),
-    );
-    const { success, stderr } = await new Deno.Command("unshare", {
-      args: [
-        ...["-Urn", Deno.execPath(), "run", "--no-prompt", "--no-check"],
-        ...["--allow-net", "--allow-run", driver],
-      ],
-      env: { NO_COLOR: "1" },
-    }).output();
-    assert(success, new TextDecoder().decode(stderr));
-  },
+  fn: () => runInNamespace("./usable_driver.ts"),
 });

@@ -7,19 +7,12 @@
 import { assertEquals } from "@std/assert";
 import { deadline, delay } from "@std/async";
 import { watchLiveness } from "../mod.ts";
+import { sh } from "./in_namespace.ts";
 
 const PORT = 7000;
 const HERE = "10.66.2.1";
 const THERE = "10.66.2.2";
 const SOON_MS = 20_000;
-
-async function sh(line: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("sh", {
-    args: ["-ec", line],
-    ...{ stdout: "null", stderr: "piped" },
-  }).output();
-  if (!success) throw new Error(`${line}: ${new TextDecoder().decode(stderr)}`);
-}
 
 const other = new Deno.Command("unshare", {
   args: ["-n", Deno.execPath(), "run", "--allow-net", "-"],

@@ -6,18 +6,11 @@
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { whenUsable } from "../mod.ts";
+import { sh } from "./in_namespace.ts";
 
 const PORT = 7000;
 const SIX = "fd66:2::2";
 const FOUR = "10.66.2.2";
-
-async function sh(line: string): Promise<void> {
-  const { success, stderr } = await new Deno.Command("sh", {
-    args: ["-ec", line],
-    ...{ stdout: "null", stderr: "piped" },
-  }).output();
-  if (!success) throw new Error(`${line}: ${new TextDecoder().decode(stderr)}`);
-}
 
 async function connects(hostname: string, ms: number): Promise<boolean> {
   try {
