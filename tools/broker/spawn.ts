@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 export interface BrokerProcess extends AsyncDisposable {
   /** Where it listens on 127.0.0.1; the same after a restart. */
   readonly port: number;
-  /** `mqtt://127.0.0.1:<port>`, or `ws:`. */
+  /** `mqtt://127.0.0.1:<port>`, or `mqtts:`, `ws:`, `wss:`. */
   readonly url: string;
   /** The process that runs now. */
   readonly pid: number;
@@ -51,9 +51,13 @@ export async function startBroker(): Promise<BrokerProcess> {
  * the program is installed.
  */
 export async function startMosquitto(
-  options: { readonly websockets?: boolean } = {},
+  options: {
+    readonly websockets?: boolean;
+    /** Certificate and key, as PEM: it takes TLS then, and nothing else. */
+    readonly tls?: { readonly cert: string; readonly key: string };
+  } = {},
 ): Promise<BrokerProcess> {
-  const { websockets = false } = options;
+  const { websockets = false, tls } = options;
   const start = async (port: number): Promise<Started> => {
     const path = await Deno.makeTempFile({ suffix: ".conf" });
     const lines = ["allow_anonymous true", "user root"];
@@ -61,6 +65,13 @@ export async function startMosquitto(
     if (websockets) lines.push(`listener ${freePort()} 127.0.0.1`);
     lines.push(`listener ${port} 127.0.0.1`);
     if (websockets) lines.push("protocol websockets");
+    const files: string[] = [path];
+    for (const [what, text] of tls ? Object.entries(tls) : []) {
+      const file = await Deno.makeTempFile({ suffix: ".pem" });
+      files.push(file);
+      await Deno.writeTextFile(file, text);
+      lines.push(`${what}file ${file}`);
+    }
     await Deno.writeTextFile(path, `${lines.join("\n")}\n`);
     const child = new Deno.Command("mosquitto", {
       args: ["-c", path],
@@ -75,12 +86,17 @@ export async function startMosquitto(
       await child.status;
       throw error;
     } finally {
-      await Deno.remove(path);
+      for (const file of files) await Deno.remove(file);
     }
     return { child, port };
   };
   const first = await start(freePort());
-  return new Running(start, first, websockets ? "ws" : "mqtt");
+  const protocol = websockets ? "ws" as const : "mqtt" as const;
+  return new Running(
+    start,
+    first,
+    tls === undefined ? protocol : `${protocol}s`,
+  );
 }
 
 interface Started {
@@ -100,7 +116,7 @@ class Running implements BrokerProcess {
   constructor(
     start: (port: number) => Promise<Started>,
     first: Started,
-    protocol: "mqtt" | "ws" = "mqtt",
+    protocol: "mqtt" | "mqtts" | "ws" | "wss" = "mqtt",
   ) {
     this.#start = start;
     this.#child = first.child;
