@@ -1,6 +1,7 @@
 import { type Bytes, toHex } from "./_bytes.ts";
 import { EPOCH_BYTES } from "./_handshake.ts";
 import { LruMap } from "./_lru.ts";
+import { OrderedGate } from "./_ordered_gate.ts";
 import { rankFor } from "./_ranking.ts";
 import { RouteHealth } from "./_route_health.ts";
 
@@ -23,7 +24,9 @@ export interface Lane {
   sequence: number;
   /** The place of the ordered message sent last. */
   place: number;
-  /** Places of ordered messages that are still under way. */
+  /** Lets ordered messages go. */
+  readonly gate: OrderedGate;
+  /** Places of ordered messages that are still under way, or wait for it. */
   readonly open: Set<number>;
   /** The name of the large message sent last. */
   whole: number;
@@ -63,6 +66,7 @@ export class Lanes {
         deferred: 0,
         sequence: 0,
         place: 0,
+        gate: new OrderedGate(),
         open: new Set(),
         whole: 0,
         waitingSince: Infinity,

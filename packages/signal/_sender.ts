@@ -226,6 +226,33 @@ export class Sender {
     for (const { lane } of this.#letters.values()) lane.health.forgive();
   }
 
+  /**
+   * Counts what waits elsewhere for its turn to be submitted.
+   *
+   * @throws {SignalError} `signal/outbox-full`.
+   */
+  reserve(peer: string, bytes: number): void {
+    const full = this.#isFull(peer, bytes, 1);
+    if (full !== undefined) throw full;
+    this.#bytes += bytes;
+    this.#messages++;
+  }
+
+  /** It waits no more. */
+  unreserve(bytes: number): void {
+    this.#bytes -= bytes;
+    this.#messages--;
+  }
+
+  /** The error of one whose time was over before it was its turn. */
+  overdue({ peer }: Lane, timeoutMs: number): SignalError {
+    return new SignalError(
+      "signal/unacknowledged",
+      `Cannot deliver to "${peer}": ordered messages before it were not acknowledged within ${timeoutMs} ms: see that it runs and shares a broker`,
+      { cause: new DOMException("The time is over", "TimeoutError") },
+    );
+  }
+
   /** An ordered message will not come: those after it need not wait for it. */
   raiseFloor(lane: Lane): void {
     if (this.#closed || lane.place === 0) return;
@@ -365,7 +392,8 @@ export class Sender {
   }
 }
 
-function closedError(): SignalError {
+/** The error of what is sent after the end. */
+export function closedError(): SignalError {
   return new SignalError(
     "signal/closed",
     "Cannot send: signalling is closed: open it again",

@@ -3,6 +3,12 @@ import fc from "fast-check";
 import { Joiner, split } from "./_chunks.ts";
 import { CHUNK_BYTES } from "./_content.ts";
 import { Reorder, REORDER_BYTES_MAX, REORDER_MAX } from "./_ordering.ts";
+import {
+  ORDERED_BYTES_MAX,
+  ORDERED_LARGE_MAX,
+  ORDERED_MAX,
+  OrderedGate,
+} from "./_ordered_gate.ts";
 
 /** Sends places in any order, again until each is taken; some are given up. */
 Deno.test("ordered messages come in order, each once, and nothing waits for what was given up", () => {
@@ -103,4 +109,51 @@ Deno.test("room for pieces is bounded, and given back with time", () => {
   assertEquals(joiner.take("eve", late, 122_000), refused);
   // Another number of pieces under the same name.
   assertEquals(joiner.take("ann", piece(1, 6), 122_000), refused);
+});
+
+Deno.test("ordered messages enter first come, first served, and no more than their recipient has room for", () => {
+  // What is let go must fit, or the one that is waited for has no room.
+  assert(ORDERED_MAX <= REORDER_MAX && ORDERED_BYTES_MAX <= REORDER_BYTES_MAX);
+  const message = fc.record({
+    bytes: fc.oneof(fc.nat(1_000), fc.nat(3 * ORDERED_BYTES_MAX)),
+    large: fc.boolean(),
+    takenBack: fc.boolean(),
+  });
+  fc.assert(fc.property(
+    fc.array(message, { maxLength: 200 }),
+    fc.func(fc.nat()),
+    (messages, pick) => {
+      const gate = new OrderedGate();
+      const entered: number[] = [];
+      const under = new Set<number>();
+      const check = () => {
+        if (under.size <= 1) return;
+        const all = [...under].map((i) => messages[i]!);
+        assert(all.length <= ORDERED_MAX);
+        assert(all.filter(({ large }) => large).length <= ORDERED_LARGE_MAX);
+        const bytes = all.reduce((sum, { bytes }) => sum + bytes, 0);
+        assert(bytes <= ORDERED_BYTES_MAX, `${bytes}`);
+      };
+      const gone = new Set<number>();
+      for (const [i, { bytes, large, takenBack }] of messages.entries()) {
+        const leave = gate.queue(bytes, large, () => {
+          entered.push(i);
+          under.add(i);
+        });
+        if (takenBack && !under.has(i)) gone.add(i), leave();
+        check();
+      }
+      while (under.size > 0) {
+        const which = [...under][pick(under.size) % under.size]!;
+        under.delete(which);
+        gate.leave(messages[which]!.bytes, messages[which]!.large);
+        check();
+      }
+      assertEquals(
+        entered,
+        messages.map((_, i) => i).filter((i) => !gone.has(i)),
+      );
+      assert(gate.isIdle);
+    },
+  ));
 });
