@@ -61,13 +61,7 @@ export class Joiner {
     let partial = this.#partials.get(name);
     if (partial === undefined) {
       const reserve = sizeOf(chunk.count);
-      const own = [...this.#partials.values()].filter((other) =>
-        other.sender === sender
-      ).length;
-      if (
-        reserve > sizeOf(Math.ceil(this.#wholeBytesMax / CHUNK_BYTES)) ||
-        this.#reserved + reserve > this.#roomBytes || own >= WHOLES_MAX
-      ) return { type: "refused" };
+      if (!this.#hasRoom(sender, reserve)) return { type: "refused" };
       this.#reserved += reserve;
       partial = {
         sender,
@@ -84,6 +78,23 @@ export class Joiner {
     partial.chunks[chunk.index] = chunk.bytes;
     if (partial.missing > 0) return { type: "waiting" };
     return { type: "whole", bytes: concat(...partial.chunks as Uint8Array[]) };
+  }
+
+  #hasRoom(sender: string, reserve: number): boolean {
+    if (reserve > sizeOf(Math.ceil(this.#wholeBytesMax / CHUNK_BYTES))) {
+      return false;
+    }
+    const own = [...this.#partials.values()].filter((other) =>
+      other.sender === sender
+    );
+    const held = own.reduce(
+      (sum, { chunks }) => sum + sizeOf(chunks.length),
+      0,
+    );
+    // Half is for others: one who stops in the middle must not stop them, too.
+    return own.length < WHOLES_MAX &&
+      (own.length === 0 || held + reserve <= this.#roomBytes / 2) &&
+      this.#reserved + reserve <= this.#roomBytes;
   }
 
   /** The whole was taken: its room is free. */

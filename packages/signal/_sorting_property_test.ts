@@ -90,7 +90,7 @@ Deno.test("a large message is joined from its pieces, in any order and with copi
   ));
 });
 
-Deno.test("room for pieces is bounded, and given back with time", () => {
+Deno.test("room for pieces is bounded, shared, and given back with time", () => {
   const joiner = new Joiner(LARGE, 3 * LARGE);
   const piece = (whole: number, count: number) => ({
     ...{ type: "chunk" as const, whole, index: 0, count },
@@ -99,16 +99,22 @@ Deno.test("room for pieces is bounded, and given back with time", () => {
   const refused = { type: "refused" as const };
   assertEquals(joiner.take("eve", piece(1, 1_000), 0), refused);
   for (let whole = 1; whole < 50; whole++) {
-    joiner.take("eve", piece(whole, 7), 0);
+    joiner.take("eve", piece(whole, 3), 0);
+  }
+  // Whoever stops in the middle has half of it at the most.
+  assert(joiner.reserved > LARGE && joiner.reserved <= 1.5 * LARGE);
+  assertEquals(joiner.take("ann", piece(1, 7), 1_000).type, "waiting");
+  for (const sender of ["mallory", "trudy", "oscar"]) {
+    joiner.take(sender, piece(1, 7), 1_000);
   }
   assert(joiner.reserved <= 3 * LARGE);
-  assertEquals(joiner.take("ann", piece(1, 7), 1_000), refused);
-  assertEquals(joiner.take("ann", piece(1, 7), 121_000).type, "waiting");
+  assertEquals(joiner.take("bob", piece(1, 7), 1_000), refused);
+  assertEquals(joiner.take("bob", piece(1, 7), 122_000).type, "waiting");
   // What was thrown away is never taken for whole: its sender is not told so.
-  const late = { ...piece(1, 7), index: 1 };
+  const late = { ...piece(1, 3), index: 1 };
   assertEquals(joiner.take("eve", late, 122_000), refused);
   // Another number of pieces under the same name.
-  assertEquals(joiner.take("ann", piece(1, 6), 122_000), refused);
+  assertEquals(joiner.take("bob", piece(1, 6), 122_000), refused);
 });
 
 Deno.test("ordered messages enter first come, first served, and no more than their recipient has room for", () => {
