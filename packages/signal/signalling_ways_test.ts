@@ -162,8 +162,9 @@ brokersTest(
       }
       assertEquals(tally(bob, 50, `${mode} `), { lost: 0, duplicated: 0 });
       const copies = (ann.signalling.stats().copies - before) / 50;
-      // A slow machine hedges now and then.
-      assert(copies >= perMessage && copies < perMessage + 0.7, `${copies}`);
+      // A slow machine hedges and repeats, but never all of them.
+      assert(copies >= perMessage, `${copies}`);
+      assert(mode === "always" || copies < 2.5, `${copies}`);
     }
   },
 );
