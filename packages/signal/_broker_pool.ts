@@ -1,4 +1,4 @@
-import { backoff } from "@holdfast/recovery";
+import { backoff } from "@holdfast/recovery/backoff";
 import { BrokerLink, type Handed } from "./_broker_link.ts";
 import type { MqttConnect } from "./_mqtt.ts";
 import { homesOf, type Standing } from "./_ranking.ts";

@@ -1,5 +1,5 @@
 import type { EventOf } from "@holdfast/events";
-import { backoff } from "@holdfast/recovery";
+import { backoff } from "@holdfast/recovery/backoff";
 import type { LinkStanding } from "./_broker_pool.ts";
 import { bytesIn, type Content, messagesIn } from "./_content.ts";
 import type { Contacts } from "./_contacts.ts";
