@@ -76,7 +76,28 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
+/** A peer id may begin with a dash, one in 64 does: it is no option. */
+const DASHED_ID = /^-[A-Za-z0-9_-]{42}$/;
+// No argument has a NUL in it, so nothing else looks like this.
+const HIDDEN = "\0";
+
 function parse(args: string[]) {
+  const parsed = parseOptions(
+    args.map((arg) => DASHED_ID.test(arg) ? HIDDEN + arg : arg),
+  );
+  const show = (text: string) =>
+    text.startsWith(HIDDEN) ? text.slice(HIDDEN.length) : text;
+  const { values } = parsed;
+  return {
+    positionals: parsed.positionals.map(show),
+    values: {
+      ...values,
+      ...(values.for !== undefined && { for: show(values.for) }),
+    },
+  };
+}
+
+function parseOptions(args: string[]) {
   return parseArgs({
     args,
     allowPositionals: true,

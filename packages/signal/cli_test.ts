@@ -208,3 +208,20 @@ Deno.test("brokers tells how each stands", async () => {
   const bad = await run(["brokers", ...flags, "--for", "bob"]);
   assertEquals([bad.code, bad.out], [2, ""]);
 });
+
+Deno.test("a peer id that begins with a dash is a peer id", async () => {
+  let identity = await createIdentity();
+  while (!identity.id.startsWith("-")) identity = await createIdentity();
+  await using broker = await startBroker();
+  const brokers = [broker.url];
+  await using there = await openSignalling({ identity, brokers });
+  const flags = ["--broker", broker.url];
+  const sent = await run(["pub", there.id, "hello", ...flags]);
+  assertEquals([sent.code, sent.err], [0, ""]);
+  const { value } = await there.receive().next();
+  assertEquals(new TextDecoder().decode(value!.bytes), "hello");
+  const seen = await run(["peers", there.id, ...flags, "--timeout", "10"]);
+  assertEquals([seen.code, seen.out], [0, `${there.id}  online\n`]);
+  const order = await run(["brokers", "--for", there.id, ...flags]);
+  assertEquals([order.code, order.err], [0, ""]);
+});
