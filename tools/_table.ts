@@ -36,6 +36,7 @@ export const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
 export const THIRD_PARTIES: Readonly<
   Record<string, Readonly<Record<string, "static" | "lazy">>>
 > = {
+  recovery: { "dns-packet": "lazy" },
   resume: { ioredis: "lazy" },
   signal: { mqtt: "lazy", "mqtt/dist/mqtt.esm": "lazy" },
 };

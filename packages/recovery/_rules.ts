@@ -148,6 +148,38 @@ export const BY_CODE: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["ESERVFAIL", NO_RESOLVER],
   ["ETIMEOUT", NO_RESOLVER],
   ["EREFUSED", NO_RESOLVER],
+  ["recovery/no-such-name", [
+    "retry-after-change",
+    "dns-rcode-blind",
+    "There is no such name, or not from this network",
+  ]],
+  ["recovery/no-address", [
+    "retry-after-change",
+    "dns-rcode-blind",
+    "The name has no address of this family",
+  ]],
+  ["recovery/resolver-failed", NO_RESOLVER],
+  ["recovery/resolver-refused", [
+    "retry-after-change",
+    "dns-dead",
+    "The name server refuses to answer",
+  ]],
+  ["recovery/resolver-silent", NO_RESOLVER],
+  ["recovery/sinkholed", [
+    "retry-after-change",
+    "dns-sinkhole",
+    "A blocker or a portal answers for the name server",
+  ]],
+  ["recovery/no-resolver", [
+    "give-up",
+    undefined,
+    "No name server is known to this program",
+  ]],
+  ["recovery/open-circuit", [
+    "wait",
+    undefined,
+    "It failed too often of late to be called now",
+  ]],
   ["EAGAIN", AGAIN],
   ["EWOULDBLOCK", AGAIN],
   ["EINTR", AGAIN],

@@ -4,8 +4,21 @@
  * - `recovery/gave-up`: trying again cannot help, as {@linkcode classify} says
  *   of the `cause`.
  * - `recovery/open-circuit`: it failed too often of late to be called now.
+ * - `recovery/no-such-name`, `recovery/no-address`, `recovery/resolver-failed`,
+ *   `recovery/resolver-refused`, `recovery/resolver-silent`,
+ *   `recovery/sinkholed`, `recovery/no-resolver`: a name has no address, see
+ *   {@linkcode resolve}.
  */
-export type RecoveryErrorCode = "recovery/gave-up" | "recovery/open-circuit";
+export type RecoveryErrorCode =
+  | "recovery/gave-up"
+  | "recovery/no-address"
+  | "recovery/no-resolver"
+  | "recovery/no-such-name"
+  | "recovery/open-circuit"
+  | "recovery/resolver-failed"
+  | "recovery/resolver-refused"
+  | "recovery/resolver-silent"
+  | "recovery/sinkholed";
 
 /**
  * A failure of this package. Match its `code`: two copies of a package in one

@@ -22,6 +22,7 @@ export type FailureId =
   | "datagram-too-big"
   | "dns-dead"
   | "dns-rcode-blind"
+  | "dns-sinkhole"
   | "fd-exhausted"
   | "icmp-reject"
   | "kill-switch-route"

@@ -1,0 +1,153 @@
+/**
+ * One question to one server: a datagram, and TCP where the answer did not fit
+ * (RFC 7766). No thread of the pool is held meanwhile, as the system's own look
+ * up holds one until it gives up.
+ */
+import { Buffer } from "node:buffer";
+import dgram from "node:dgram";
+import { isIPv6 } from "node:net";
+import {
+  isAnswerTo,
+  isTruncated,
+  type Question,
+  readAnswer,
+} from "./_dns_reading.ts";
+import type { DnsAnswer, DnsServer } from "./_dns_types.ts";
+
+/** The functions of `dns-packet` that are used, see its README. */
+interface DnsPacket {
+  encode(packet: object): Uint8Array;
+  decode(bytes: Uint8Array): unknown;
+}
+
+/** What passes most paths unfragmented, DNS flag day 2020. */
+const PAYLOAD_BYTES = 1_232;
+const RECURSION_DESIRED = 0x100;
+
+let loading: Promise<DnsPacket> | undefined;
+
+/** Only who resolves loads it. */
+function dnsPacket(): Promise<DnsPacket> {
+  loading ??= import("dns-packet").then((module) =>
+    (module.default ?? module) as unknown as DnsPacket
+  );
+  return loading;
+}
+
+/** Asks; it never rejects but for the signal, after which nothing is open. */
+export async function askServer(
+  server: DnsServer,
+  question: Question,
+  signal: AbortSignal,
+): Promise<DnsAnswer> {
+  const packet = await dnsPacket();
+  if (signal.aborted) return { kind: "silent" };
+  const bytes = packet.encode({
+    ...{ id: question.id, type: "query", flags: RECURSION_DESIRED },
+    questions: [{ type: question.type, name: question.name }],
+    additionals: [{
+      ...{ type: "OPT", name: ".", udpPayloadSize: PAYLOAD_BYTES },
+    }],
+  });
+  const read = (answer: Uint8Array): unknown => {
+    try {
+      const message = packet.decode(Buffer.from(answer));
+      return isAnswerTo(message, question) ? message : undefined;
+    } catch {
+      return undefined; // Not DNS, or not whole.
+    }
+  };
+  const message = await byDatagram(server, bytes, read, signal);
+  if (message === undefined) return { kind: "silent" };
+  if (!isTruncated(message)) return readAnswer(message, question);
+  const whole = await byTcp(server, bytes, signal).then(
+    (answer) => answer && read(answer),
+    () => undefined,
+  );
+  return whole === undefined
+    ? { kind: signal.aborted ? "silent" : "malformed" }
+    : readAnswer(whole, question);
+}
+
+function byDatagram(
+  { hostname, port }: DnsServer,
+  bytes: Uint8Array,
+  read: (answer: Uint8Array) => unknown,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const socket = dgram.createSocket(isIPv6(hostname) ? "udp6" : "udp4");
+  return new Promise((resolve) => {
+    const end = (outcome: unknown): void => {
+      signal.removeEventListener("abort", silent);
+      socket.removeAllListeners();
+      // It may tell of a port that is not there after it was closed.
+      socket.on("error", () => {});
+      try {
+        socket.close();
+      } catch {
+        // It never opened.
+      }
+      resolve(outcome);
+    };
+    const silent = (): void => end(undefined);
+    signal.addEventListener("abort", silent, { once: true });
+    socket.on("error", silent);
+    socket.on("message", (answer, from) => {
+      // Anybody can send here: what is no answer of this server is not heard.
+      if (from.port !== port || !sameHost(from.address, hostname)) return;
+      const message = read(answer);
+      if (message !== undefined) end(message);
+    });
+    socket.send(bytes, port, hostname, (error) => error && silent());
+  });
+}
+
+function sameHost(a: string, b: string): boolean {
+  const plain = (text: string): string => {
+    const bare = text.replace(/%.*$/, "").replace(/^::ffff:/i, "");
+    return isIPv6(bare) ? new URL(`http://[${bare}]/`).hostname : bare;
+  };
+  return plain(a) === plain(b);
+}
+
+async function byTcp(
+  { hostname, port }: DnsServer,
+  bytes: Uint8Array,
+  signal: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  const conn = await Deno.connect({ hostname, port, signal });
+  const close = (): void => {
+    try {
+      conn.close();
+    } catch {
+      // It is closed.
+    }
+  };
+  signal.addEventListener("abort", close, { once: true });
+  try {
+    const framed = new Uint8Array(2 + bytes.length);
+    new DataView(framed.buffer).setUint16(0, bytes.length);
+    framed.set(bytes, 2);
+    for (let at = 0; at < framed.length;) {
+      at += await conn.write(framed.subarray(at));
+    }
+    const head = await readFull(conn, 2);
+    return head && await readFull(conn, (head[0]! << 8) | head[1]!);
+  } finally {
+    signal.removeEventListener("abort", close);
+    close();
+  }
+}
+
+async function readFull(
+  conn: Deno.Conn,
+  length: number,
+): Promise<Uint8Array | undefined> {
+  const bytes = new Uint8Array(length);
+  for (let at = 0; at < length;) {
+    const count = await conn.read(bytes.subarray(at));
+    if (count === null) return undefined;
+    at += count;
+  }
+  return bytes;
+}
