@@ -75,30 +75,38 @@ function byDatagram(
   read: (answer: Uint8Array) => unknown,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const socket = dgram.createSocket(isIPv6(hostname) ? "udp6" : "udp4");
+  const six = isIPv6(hostname.replace(/%.*$/, ""));
+  const socket = dgram.createSocket(six ? "udp6" : "udp4");
   return new Promise((resolve) => {
+    let [bound, over, failed] = [false, false, false];
     const end = (outcome: unknown): void => {
+      if (over) return;
+      over = true;
       signal.removeEventListener("abort", silent);
-      socket.removeAllListeners();
-      // It may tell of a port that is not there after it was closed.
-      socket.on("error", () => {});
-      try {
-        socket.close();
-      } catch {
-        // It never opened.
-      }
-      resolve(outcome);
+      // Closed while it is being bound, it would stay open for ever.
+      if (bound) socket.close();
+      if (bound || failed) resolve(outcome);
     };
     const silent = (): void => end(undefined);
     signal.addEventListener("abort", silent, { once: true });
-    socket.on("error", silent);
+    socket.on("error", () => {
+      failed = true;
+      silent();
+    });
     socket.on("message", (answer, from) => {
       // Anybody can send here: what is no answer of this server is not heard.
       if (from.port !== port || !sameHost(from.address, hostname)) return;
       const message = read(answer);
       if (message !== undefined) end(message);
     });
-    socket.send(bytes, port, hostname, (error) => error && silent());
+    socket.bind(0, () => {
+      bound = true;
+      if (over) {
+        socket.close();
+        return resolve(undefined);
+      }
+      socket.send(bytes, port, hostname, (error) => error && silent());
+    });
   });
 }
 

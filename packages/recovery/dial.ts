@@ -1,10 +1,10 @@
-import { connectTcp, tlsConnector } from "./_connectors.ts";
 import { Dialling } from "./_dialling.ts";
+import { hostConnector } from "./_host_connector.ts";
 import { checkNumber } from "./_options.ts";
 import type {
   Closable,
-  DialOptions,
   DialTarget,
+  DialTcpOptions,
   DialTlsOptions,
   DialWithOptions,
 } from "./dial_options.ts";
@@ -19,10 +19,15 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
  * Of several targets the first gets a head start of `staggerMs`, and each next
  * one starts that much later, or at once when nothing else is under way. The
  * first connection wins; all others are closed, also those that come late.
- * Within one target, `Deno.connect` itself races the addresses of a name.
  *
- * A connection shows only that the kernel of the other side answers. Reset
- * your own backoff when the service has answered.
+ * Within one target the addresses of a name race (Happy Eyeballs version 2):
+ * both families are looked up on their own, IPv4 waits 50 ms for IPv6, a failure
+ * starts the next address at once, a silent address gets a second socket, a
+ * family that is broken here goes last, and an IPv6 source that cannot be used
+ * yet is waited for (with `--allow-run=ip`).
+ *
+ * A connection shows only that the kernel of the other side answers. Pass a
+ * `proof`, or reset your own backoff when the service has answered.
  *
  * ```ts
  * import { dial } from "@holdfast/recovery";
@@ -61,12 +66,12 @@ export function dial(
 /** Connects by TCP, as above. */
 export function dial(
   target: DialTarget | readonly DialTarget[],
-  options?: DialOptions,
+  options?: DialTcpOptions,
 ): Promise<Deno.TcpConn>;
 export async function dial<T extends DialTarget>(
   target: T | readonly T[],
   options:
-    | DialOptions
+    | DialTcpOptions
     | DialTlsOptions
     | DialWithOptions<T, Closable> = {},
 ): Promise<Closable> {
@@ -93,11 +98,12 @@ export async function dial<T extends DialTarget>(
 }
 
 function connectorOf<T extends DialTarget>(
-  options: DialOptions | DialTlsOptions | DialWithOptions<T, Closable>,
+  options: DialTcpOptions | DialTlsOptions | DialWithOptions<T, Closable>,
 ): DialWithOptions<T, Closable>["connect"] {
   if ("connect" in options && options.connect) return options.connect;
-  if (!("tls" in options && options.tls)) return connectTcp;
-  return tlsConnector(options.tls === true ? {} : options.tls);
+  const { hedgeMs = 150 } = options as DialTcpOptions;
+  checkNumber("dial", "hedgeMs", hedgeMs, 1, Infinity);
+  return hostConnector(options as DialTcpOptions);
 }
 
 function checkTargets(targets: readonly DialTarget[]): void {

@@ -1,4 +1,6 @@
 import type { BackoffOptions } from "./backoff.ts";
+import type { FamilyMemory } from "./family_memory.ts";
+import type { ResolveOptions } from "./resolve.ts";
 import type { Verdict } from "./verdict.ts";
 
 /** Where to connect to. */
@@ -96,8 +98,43 @@ export interface DialOptions extends BackoffOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options for a {@linkcode dial} by TCP. */
+export interface DialTcpOptions extends DialOptions {
+  /**
+   * Proves that the service works, by its own protocol: a connection shows no
+   * more than that the kernel of the other side answers, and a frozen program's
+   * does too. The connection counts once this resolves; otherwise it is closed,
+   * and the attempt has failed.
+   */
+  readonly proof?:
+    | ((conn: Deno.Conn, context: ConnectContext) => Promise<unknown>)
+    | undefined;
+  /**
+   * How names are looked up; `false` leaves it to the system. Without
+   * permission to read `/etc/resolv.conf` the system does it, too.
+   *
+   * @default {by resolve(), each family on its own}
+   */
+  readonly resolve?: ResolveOptions | false | undefined;
+  /**
+   * How long an address may be silent before it gets a second socket, in
+   * milliseconds, up to eight in all: a SYN that was lost is otherwise sent
+   * again after a second. At least twice what a connection took lately;
+   * `Infinity` for never.
+   *
+   * @default {150}
+   */
+  readonly hedgeMs?: number | undefined;
+  /**
+   * What is known of the families.
+   *
+   * @default {one memory for all dials of the program}
+   */
+  readonly memory?: FamilyMemory | undefined;
+}
+
 /** Options for a {@linkcode dial} by TLS. */
-export interface DialTlsOptions extends DialOptions {
+export interface DialTlsOptions extends DialTcpOptions {
   /**
    * TLS over TCP, to the target's hostname. The attempt includes the handshake:
    * `Deno.connectTls` alone resolves before it.

@@ -125,9 +125,10 @@ export async function resolve(
   }
   checkName(name);
   if (settled.lookup.hosts) {
-    const listed = (await lookUpHosts(name))
-      .filter(({ family }) => families.includes(family));
-    if (listed.length > 0) return found(listed, [], []);
+    const listed = await lookUpHosts(name);
+    const fit = listed.filter(({ family }) => families.includes(family));
+    if (fit.length > 0) return found(fit, [], []);
+    if (listed.length > 0) throw failure(name, "no-data");
   }
   checkServers(name, settled.lookup);
   return await bothFamilies(name, families, settled, signal);
@@ -261,6 +262,10 @@ function failureOf(
     ? "no-such-name"
     : (Object.keys(FAILURES) as DnsAnswer["kind"][])
       .find((kind) => kinds.has(kind)) ?? "silent";
+  return failure(name, kind);
+}
+
+function failure(name: string, kind: DnsAnswer["kind"]): RecoveryError {
   const [code, why] = FAILURES[kind]!;
   return new RecoveryError(
     code,

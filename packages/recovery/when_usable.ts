@@ -84,7 +84,7 @@ export async function whenUsable(
   const waitedFor: NotUsable[] = [];
   let probeMs = PROBE_FIRST_MS;
   for (;;) {
-    const verdict = await look(hostname, signal);
+    const verdict = await lookAtTables(hostname, signal);
     const found = (evidence: Usable["evidence"]): Usable => ({
       ...(verdict?.usable && { interface: verdict.interface }),
       ...(verdict?.usable && verdict.source !== undefined &&
@@ -124,8 +124,8 @@ const WHY: Readonly<Record<NotUsable, string>> = {
   "neighbour-silent": "the next hop does not answer",
 };
 
-/** What the tables say; `undefined` where they cannot be asked. */
-async function look(
+/** What the kernel's tables say; `undefined` where they cannot be asked. */
+export async function lookAtTables(
   address: string,
   signal: AbortSignal | undefined,
 ): Promise<UsableVerdict | undefined> {

@@ -1,0 +1,107 @@
+/**
+ * The connector of `dial` for names and addresses: which addresses there are to
+ * try, and what makes one socket a connection.
+ */
+import { isIP } from "node:net";
+import { closedOnAbort, connectTcp, handshake } from "./_connectors.ts";
+import { knowsServers } from "./_dns_lookup.ts";
+import { type Family, familyOf } from "./_eyeballs.ts";
+import { openHost } from "./_open_host.ts";
+import type {
+  Connector,
+  DialTarget,
+  DialTcpOptions,
+  DialTlsConfig,
+} from "./dial_options.ts";
+import { RecoveryError } from "./errors.ts";
+import { type FamilyMemory, familyMemory } from "./family_memory.ts";
+import { resolve, type ResolveOptions } from "./resolve.ts";
+
+/** What every dial of this program has learned. */
+const shared: FamilyMemory = familyMemory();
+
+const FAMILIES: readonly Family[] = ["v6", "v4"];
+const HEDGE_MS = 150;
+
+/** Makes the connector for these options. */
+export function hostConnector(
+  options: DialTcpOptions & { readonly tls?: true | DialTlsConfig },
+): Connector<DialTarget, Deno.TcpConn | Deno.TlsConn> {
+  const { tls, proof } = options;
+  return async (target, { signal }) => {
+    const over = new AbortController();
+    const ends = AbortSignal.any([signal, over.signal]);
+    try {
+      return await openHost({
+        lookUps: lookUpsOf(target, options.resolve ?? {}, ends),
+        memory: options.memory ?? shared,
+        staggerMs: options.staggerMs ?? 250,
+        hedgeMs: options.hedgeMs ?? HEDGE_MS,
+        open: async (address, signal, answered) => {
+          const { port } = target;
+          const tcp = await connectTcp({ hostname: address, port }, signal);
+          answered();
+          const conn = tls === undefined ? tcp : await handshake(
+            ...[tcp, target.hostname, tls === true ? {} : tls, signal] as const,
+          );
+          if (proof === undefined) return conn;
+          return await closedOnAbort(() => conn, { signal }, async () => {
+            await proof(conn, { signal });
+            return conn;
+          });
+        },
+      }, signal);
+    } finally {
+      over.abort(new DOMException("The dial is over", "AbortError"));
+    }
+  };
+}
+
+type LookUps = Partial<Record<Family, Promise<string[]>>>;
+
+/** An address is itself; a name is looked up, one family at a time. */
+function lookUpsOf(
+  { hostname, port }: DialTarget,
+  options: ResolveOptions | false,
+  signal: AbortSignal,
+): LookUps {
+  if (isIP(hostname.replace(/%.*$/, "")) !== 0) {
+    return { [familyOf(hostname)]: Promise.resolve([hostname]) };
+  }
+  // The system looks the name up by itself, whichever family it finds.
+  const bySystem: LookUps = { v6: Promise.resolve([hostname]) };
+  if (options === false) return bySystem;
+  if (options.servers === undefined && !knowsServers()) return bySystem;
+  const families = options.families ?? FAMILIES;
+  const unknown = new Set<Family>();
+  return Object.fromEntries(families.map((family) => [
+    family,
+    resolve(hostname, { ...options, families: [family], signal }).then(
+      ({ addresses }) => {
+        const found = addresses.map(({ address }) => address);
+        return found.every((address) => mayConnect(address, port))
+          ? found
+          : [hostname];
+      },
+      (error) => {
+        // It may stand in another book than DNS (mDNS, NIS): the system knows.
+        if (isUnknown(error)) unknown.add(family);
+        if (unknown.size < families.length) throw error;
+        return [hostname];
+      },
+    ),
+  ]));
+}
+
+function isUnknown(error: unknown): boolean {
+  return error instanceof RecoveryError &&
+    ["recovery/no-such-name", "recovery/no-address"].includes(error.code);
+}
+
+/** With permission for the name alone, only the system may connect to it. */
+function mayConnect(address: string, port: number): boolean {
+  const host = address.includes(":")
+    ? `[${address}]:${port}`
+    : `${address}:${port}`;
+  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+}
