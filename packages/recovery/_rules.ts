@@ -175,6 +175,16 @@ export const BY_CODE: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     undefined,
     "No name server is known to this program",
   ]],
+  ["recovery/write-stalled", [
+    "retry-now",
+    "slow-reader",
+    "The other side takes nothing more",
+  ]],
+  ["recovery/peer-ended", [
+    "retry-now",
+    "half-close",
+    "The other side has ended its stream",
+  ]],
   ["recovery/open-circuit", [
     "wait",
     undefined,

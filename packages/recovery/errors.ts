@@ -4,6 +4,8 @@
  * - `recovery/gave-up`: trying again cannot help, as {@linkcode classify} says
  *   of the `cause`.
  * - `recovery/open-circuit`: it failed too often of late to be called now.
+ * - `recovery/write-stalled`: the other side takes nothing more.
+ * - `recovery/peer-ended`: the other side has said that it sends no more.
  * - `recovery/no-such-name`, `recovery/no-address`, `recovery/resolver-failed`,
  *   `recovery/resolver-refused`, `recovery/resolver-silent`,
  *   `recovery/sinkholed`, `recovery/no-resolver`: a name has no address, see
@@ -15,10 +17,12 @@ export type RecoveryErrorCode =
   | "recovery/no-resolver"
   | "recovery/no-such-name"
   | "recovery/open-circuit"
+  | "recovery/peer-ended"
   | "recovery/resolver-failed"
   | "recovery/resolver-refused"
   | "recovery/resolver-silent"
-  | "recovery/sinkholed";
+  | "recovery/sinkholed"
+  | "recovery/write-stalled";
 
 /**
  * A failure of this package. Match its `code`: two copies of a package in one

@@ -26,7 +26,7 @@
  * @module
  */
 export type { ErrnoTable } from "./_errno.ts";
-export { backoff, type BackoffOptions } from "./backoff.ts";
+export { backoff, type BackoffOptions, OUTAGE_BACKOFF } from "./backoff.ts";
 export {
   type BreakerStatus,
   type CircuitBreaker,
@@ -42,6 +42,7 @@ export type {
   Connector,
   DialOptions,
   DialTarget,
+  DialTcpOptions,
   DialTlsConfig,
   DialTlsOptions,
   DialWithOptions,
@@ -85,3 +86,18 @@ export {
   whenUsable,
   type WhenUsableOptions,
 } from "./when_usable.ts";
+export {
+  type FamilyMemory,
+  familyMemory,
+  type FamilyOutcome,
+} from "./family_memory.ts";
+export { type Latched, latched, type LatchedOptions } from "./latched.ts";
+export {
+  resolve,
+  type Resolved,
+  type ResolvedAddress,
+  type ResolveOptions,
+} from "./resolve.ts";
+export { retry, type RetryContext, type RetryOptions } from "./retry.ts";
+export { type TimedReader, timedReader } from "./timed_reader.ts";
+export { writeAll, type WriteAllOptions } from "./write_all.ts";

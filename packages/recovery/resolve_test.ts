@@ -11,7 +11,7 @@ import { raceServers } from "./_dns_race.ts";
 import type { DnsAnswer, DnsServer as Server } from "./_dns_types.ts";
 import { RecoveryError } from "./errors.ts";
 import { resolve, type ResolveOptions } from "./resolve.ts";
-import { startDnsServer } from "./testdata/dns_server.ts";
+import { startDnsServer } from "@holdfast/testkit/dns";
 
 const PUBLIC = { four: "192.0.2.4", six: "2001:db8::6" };
 
