@@ -27,6 +27,8 @@ PARTS=(
   'firewall-cmd firewalld'
   'dbus-daemon dbus'
   'conntrack conntrack'
+  'arping iputils-arping'
+  'ping iputils-ping'
   'faketime faketime'
   'chromium chromium'
   'gcc gcc'

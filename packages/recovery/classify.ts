@@ -149,6 +149,8 @@ function judgeOne(error: unknown, walk: Walk): Judgement | undefined {
 
 /** Node names the call: there, a port that may not be bound can be told. */
 function forSyscall(code: string, syscall: string): Meaning | undefined {
+  // For a datagram that the own firewall drops node:dgram in Deno says UNKNOWN.
+  if (syscall === "send" && code === "UNKNOWN") return BY_CODE.get("EPERM");
   if (syscall !== "listen" && syscall !== "bind") return undefined;
   // For an address that is not there (yet) node:net in Deno says EINVAL.
   if (code === "EINVAL") return BY_CODE.get("EADDRNOTAVAIL");

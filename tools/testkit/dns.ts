@@ -75,11 +75,16 @@ async function serveTcp(
 ): Promise<void> {
   for await (const conn of listener) {
     using _conn = conn;
-    const buffer = new Uint8Array(2_000);
-    const length = await conn.read(buffer) ?? 0;
-    for (const answer of reply(buffer.subarray(2, length))) {
-      const head = new Uint8Array([answer.length >> 8, answer.length & 255]);
-      await conn.write(new Uint8Array([...head, ...answer]));
+    try {
+      const buffer = new Uint8Array(2_000);
+      const length = await conn.read(buffer) ?? 0;
+      if (length < 3) continue; // Somebody looked whether it is there.
+      for (const answer of reply(buffer.subarray(2, length))) {
+        const head = new Uint8Array([answer.length >> 8, answer.length & 255]);
+        await conn.write(new Uint8Array([...head, ...answer]));
+      }
+    } catch {
+      // It was cut; the next one is not.
     }
   }
 }

@@ -38,10 +38,12 @@ export const LAB: Readonly<
 
 /** A service of the server. */
 export type Service =
+  | "clock"
   | "control"
   | "dead"
   | "echo"
   | "ends"
+  | "expired"
   | "frozen"
   | "half"
   | "hello"
@@ -54,7 +56,9 @@ export type Service =
 
 /** Ports of the server; nobody listens on `dead` and `frozen`. */
 export const PORTS: Readonly<Record<Service, number>> = {
+  clock: 82,
   control: 9999,
+  expired: 444,
   dead: 9,
   echo: 7000,
   ends: 7006,
@@ -164,6 +168,7 @@ export async function openLab(
   await run("server", SERVER_UP);
   await sh(CLIENT_UP);
   const serving = services ? await serve(server.pid) : undefined;
+  if (services) await ready();
   const lab: Lab = {
     sh: run,
     async dns(setting) {
@@ -178,7 +183,8 @@ export async function openLab(
     },
     async restore() {
       await sh(
-        `ip link set cl up
+        `printf '${NAME_SERVERS}' > /mnt/resolv.conf
+         ip link set cl up
          ip addr flush dev cl
          ip -4 neigh flush all; ip -6 neigh flush all
          ip rule | grep -q 'lookup 66' && ip rule del table 66 || true
@@ -192,8 +198,10 @@ export async function openLab(
       await run(
         "router",
         `${NO_RULES}
+         ip link set lan arp on
          ip link set lan mtu 1500; ip link set wan mtu 1500
-         ip addr flush dev lan
+         ip addr del ${LAB.client4}/32 dev lan || true
+         ip addr del fd66:1::77/64 dev lan || true
          ${ROUTER_UP}
          ip neigh flush all; ip -6 neigh flush all`,
       );
@@ -204,6 +212,11 @@ export async function openLab(
          ${SERVER_UP}
          ip neigh flush all; ip -6 neigh flush all`,
       );
+      if (!services) return;
+      await ready();
+      for (const server of [1, 2] as const) {
+        await lab.dns({ server, silent: false, rcode: null });
+      }
     },
     async [Symbol.asyncDispose]() {
       for (const process of [serving, server, router]) {
@@ -216,11 +229,13 @@ export async function openLab(
   return lab;
 }
 
+const NAME_SERVERS = `nameserver ${LAB.server4}\\nnameserver ${LAB.second4}\\n`;
+
 /** The namespace's own resolv.conf: the two servers of the lab. */
 async function mountNameServers(): Promise<void> {
   await sh(`
     mount -t tmpfs lab /mnt
-    printf 'nameserver ${LAB.server4}\\nnameserver ${LAB.second4}\\n' > /mnt/resolv.conf
+    printf '${NAME_SERVERS}' > /mnt/resolv.conf
     printf '127.0.0.1 localhost\\n' > /mnt/hosts
     mount --bind /mnt/resolv.conf /etc/resolv.conf
     mount --bind /mnt/hosts /etc/hosts`);
@@ -263,4 +278,21 @@ export async function runInLab(
   const text = new TextDecoder().decode(stdout);
   if (!success) throw new Error(text + new TextDecoder().decode(stderr));
   return text;
+}
+
+/** Until both families get through: neighbours are asked for, routes learned. */
+async function ready(): Promise<void> {
+  for (const hostname of [LAB.server4, LAB.server6]) {
+    for (let tries = 0;; tries++) {
+      try {
+        const signal = AbortSignal.timeout(150);
+        const port = PORTS.control;
+        (await Deno.connect({ hostname, port, signal })).close();
+        break;
+      } catch (error) {
+        if (tries >= 100) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+    }
+  }
 }

@@ -1,6 +1,11 @@
 /** What the server of the lab offers; see `lab.ts`. A program, not a module. */
 import net from "node:net";
-import { CERTIFICATE, CERTIFICATE_KEY } from "./certificates.ts";
+import {
+  CERTIFICATE,
+  CERTIFICATE_KEY,
+  EXPIRED_CERTIFICATE,
+  EXPIRED_KEY,
+} from "./certificates.ts";
 import { type DnsServer, startDnsServer } from "./dns.ts";
 import { LAB, PORTS } from "./lab.ts";
 
@@ -76,5 +81,16 @@ Deno.serve(
     return new Response("set");
   },
 );
+// A server whose clock is three days behind.
+serve(PORTS.clock, (socket) => {
+  socket.once("data", () => {
+    const date = new Date(Date.now() - 3 * 86_400_000).toUTCString();
+    socket.end(`HTTP/1.1 204 No Content\r\nDate: ${date}\r\n\r\n`);
+  });
+});
+Deno.serve({
+  ...{ hostname: "::", port: PORTS.expired, cert: EXPIRED_CERTIFICATE },
+  ...{ key: EXPIRED_KEY, onListen() {} },
+}, () => new Response("too late\n"));
 // deno-lint-ignore no-console -- the one who waits reads it
 console.log("ready");

@@ -6,6 +6,7 @@
 
 /** A program that some test runs. */
 export type Program =
+  | "arping"
   | "busybox"
   | "chromium"
   | "conntrack"
@@ -20,6 +21,7 @@ export type Program =
   | "nft"
   | "nginx"
   | "node"
+  | "ping"
   | "python3"
   | "redis-server"
   | "script"
@@ -32,6 +34,7 @@ export type Program =
 
 /** How to ask each part for a sign of life; the exit code does not matter. */
 const PROBES: Record<Program, readonly [string, ...string[]]> = {
+  arping: ["arping", "-V"],
   busybox: ["busybox", "true"],
   chromium: ["chromium", "--version"],
   conntrack: ["conntrack", "--version"],
@@ -46,6 +49,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   nft: ["nft", "--version"],
   nginx: ["nginx", "-v"],
   node: ["node", "--version"],
+  ping: ["ping", "-V"],
   python3: ["python3", "--version"],
   "redis-server": ["redis-server", "--version"],
   script: ["script", "--version"],

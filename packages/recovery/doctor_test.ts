@@ -1,0 +1,152 @@
+import { testWith } from "@holdfast/testkit";
+import { LAB_FAULTS } from "@holdfast/testkit/lab-faults";
+import { runInLab } from "@holdfast/testkit/lab";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import fc from "fast-check";
+import type { Findings } from "./_doctor_findings.ts";
+import { linksOf, routeOf } from "./_doctor_local.ts";
+import { judgeFindings } from "./_doctor_rules.ts";
+import { readHead } from "./_http_probe.ts";
+import { diagnose } from "./doctor.ts";
+
+testWith({
+  name:
+    "the doctor tells 35 injected faults apart, and finds nothing where nothing is wrong",
+  needs: ["netns", "iptables", "arping", "ping"],
+  timeout: 240_000,
+  fn: async () => {
+    const driver = new URL("./testdata/doctor_driver.ts", import.meta.url);
+    const lines = (await runInLab(driver)).trim().split("\n");
+    const told = lines.map((line) => {
+      const { id, causes } = JSON.parse(line);
+      return [id, causes[0]?.id ?? "healthy", causes[0]?.fix ?? "-"] as const;
+    });
+    assertEquals(
+      told.filter(([id, cause]) => id !== cause),
+      [],
+      "injected, and what it was taken for",
+    );
+    assertEquals(new Set(told.map(([id]) => id)).size, LAB_FAULTS.length + 1);
+    for (const [, , fix] of told) assert(fix.length > 0);
+  },
+});
+
+const HEALTHY: Findings = {
+  target: {
+    ...{ hostname: "a.test", port: 80, isName: true, tls: false, http: true },
+  },
+  system: { descriptorsOut: false, portsOut: false },
+  links: [{
+    ...{ name: "eth0", up: true, carrier: true },
+    addresses: [{
+      ...{ address: "192.0.2.1", family: "v4", linkLocal: false },
+      ...{ tentative: false, duplicate: false },
+    }],
+  }],
+  routes: [{
+    ...{ to: "192.0.2.9", kind: "unicast", interface: "eth0" },
+    ...{ gateway: "192.0.2.254", source: "192.0.2.1" },
+  }],
+  ...{ sendForbidden: false, hops: { "192.0.2.254": true }, proxies: [] },
+  ...{ conflict: undefined, tunnel: undefined, firewall: undefined },
+  servers: [{ server: "192.0.2.53:53", kind: "addresses", alive: true }],
+  ...{ name: undefined, portal: { state: "free" }, clockMs: 200 },
+  connects: [{
+    ...{ address: "192.0.2.9", family: "v4", failure: undefined },
+    silent: false,
+  }],
+  ...{ tls: undefined, service: "answers", mtu: "passes", idle: undefined },
+  brokers: [],
+};
+
+Deno.test("nothing wrong: every rung is fine, and no cause is named", () => {
+  const { causes, steps } = judgeFindings(HEALTHY);
+  assertEquals(causes, []);
+  assert(steps.every(({ state }) => state === "ok"), JSON.stringify(steps));
+});
+
+Deno.test("what cannot be asked is unknown, and no cause", () => {
+  const { causes, steps } = judgeFindings({
+    ...HEALTHY,
+    ...{ links: undefined, routes: undefined, hops: {}, clockMs: undefined },
+    ...{ portal: { state: "unknown", why: "Nobody was asked" } },
+  });
+  assertEquals(causes, []);
+  assert(steps.some(({ state }) => state === "unknown"));
+});
+
+Deno.test("whatever is found, there is a judgement, with a fix for each cause and the root before what is minor", () => {
+  const some = <T>(...values: T[]) => fc.constantFrom(...values);
+  const verdict = fc.record({
+    action: some("wait" as const, "give-up" as const),
+    failure: some(
+      ...["refused", "syn-blackhole", "tls-clock", undefined] as const,
+    ),
+    code: some("ECONNREFUSED", "EADDRNOTAVAIL", "EHOSTUNREACH", undefined),
+    why: fc.constant("It failed"),
+  });
+  const findings = fc.record({
+    system: fc.record({ descriptorsOut: fc.boolean(), portsOut: fc.boolean() }),
+    links: some(undefined, [], HEALTHY.links),
+    routes: some(undefined, [], HEALTHY.routes),
+    sendForbidden: fc.boolean(),
+    hops: some({}, { "192.0.2.254": true }, { "192.0.2.254": false }),
+    servers: fc.array(
+      fc.record({
+        server: fc.constant("192.0.2.53:53"),
+        kind: some("addresses", "silent", "refused", "sinkhole", "no-data"),
+        alive: fc.boolean(),
+      }),
+      { maxLength: 3 },
+    ),
+    name: fc.option(verdict, { nil: undefined }),
+    connects: fc.array(
+      fc.record({
+        address: fc.constant("192.0.2.9"),
+        family: some("v4" as const, "v6" as const),
+        failure: fc.option(verdict, { nil: undefined }),
+        silent: fc.boolean(),
+      }),
+      { maxLength: 3 },
+    ),
+    tls: some(undefined, "works" as const, "silent" as const),
+    clockMs: fc.option(fc.integer(), { nil: undefined }),
+    mtu: some("black-hole" as const, "passes" as const, "unknown" as const),
+    service: some("answers" as const, "silent" as const, undefined),
+  });
+  fc.assert(fc.property(findings, (found) => {
+    const { causes, steps } = judgeFindings({ ...HEALTHY, ...found });
+    assert(steps.length > 0);
+    for (const { fix, what, evidence } of causes) {
+      assert(fix !== "" && what !== "" && evidence !== "");
+    }
+    const minors = causes.map(({ minor }) => minor);
+    assertEquals(minors, [...minors].sort((a, b) => Number(a) - Number(b)));
+  }));
+});
+
+Deno.test("what programs say is read without trust", () => {
+  fc.assert(
+    fc.property(fc.array(fc.dictionary(fc.string(), fc.anything())), (rows) => {
+      linksOf(rows);
+      for (const row of rows) routeOf("192.0.2.1", row);
+    }),
+  );
+  fc.assert(fc.property(fc.string(), (text) => {
+    readHead(text, 1);
+  }));
+  const head = readHead(
+    "HTTP/1.1 302 Found\r\nLocation: http://a/\r\n\r\nx",
+    1,
+  );
+  assertEquals([head?.status, head?.headers.get("location")], [
+    302,
+    "http://a/",
+  ]);
+});
+
+Deno.test("diagnose() says what is wrong with its arguments, and obeys its signal", async () => {
+  await assertRejects(() => diagnose({ deadlineMs: 1 }), RangeError);
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(() => diagnose({ signal }), Error, "enough");
+});
