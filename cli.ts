@@ -18,6 +18,8 @@ Commands:
   watch             print each change of the network as it happens
   snapshot          print the network as it is now
   check HOST:PORT   connect, and say what is wrong
+  doctor [HOST:PORT]
+                    find the root cause, from the interface to the application
   failures          list the known failures
   signal id|sub|pub an identity, and messages through MQTT brokers
   firewall check|plan PORT
@@ -40,6 +42,7 @@ const COMMANDS: Readonly<
   Record<string, (args: string[]) => Promise<number>>
 > = {
   check: (args) => run(import("@holdfast/recovery/cli"), ["check", ...args]),
+  doctor: (args) => run(import("@holdfast/recovery/cli"), ["doctor", ...args]),
   failures: (args) =>
     run(import("@holdfast/recovery/cli"), ["failures", ...args]),
   firewall: (args) => run(import("@holdfast/firewall/cli"), args),

@@ -1,15 +1,18 @@
 // deno-lint-ignore-file no-console -- a command line writes lines
 /**
- * Asks whether a service can be reached, and lists the known failures.
+ * Asks whether a service can be reached, finds out why not, and lists the known
+ * failures.
  *
  * ```sh
  * deno run --allow-net jsr:@holdfast/recovery/cli check example.com:443
+ * deno run --allow-net --allow-read=/etc --allow-run=ip jsr:@holdfast/recovery/cli doctor example.com:443
  * deno run jsr:@holdfast/recovery/cli failures
  * ```
  *
  * @module
  */
 import { parseArgs } from "node:util";
+import { doctor } from "./_cli_doctor.ts";
 import { classify } from "./classify.ts";
 import { dial } from "./dial.ts";
 import type { AttemptEvent, DialTarget } from "./dial_options.ts";
@@ -17,10 +20,15 @@ import { failures } from "./failures.ts";
 
 const HELP = `Usage:
   check HOST:PORT [--deadline MS] [--tls] [--json]   connect, and say what is wrong
+  doctor [HOST:PORT] [--tls] [--http] [--json]       find the root cause
+    [--broker URL]...   brokers to reach as well
+    [--portal URL|none] a page that answers 204, to find captive portals
+    [--idle SECONDS]    whether an idle connection stays open
   failures [--json]                                  list the known failures
 
 Permissions: check needs --allow-net=HOST:PORT (for a name also the addresses
-that it stands for); failures needs none.
+that it stands for); doctor needs --allow-net and --allow-read=/etc, and tells
+more with --allow-run=ip,ping,arping and --allow-env; failures needs none.
 Exit codes: 0 reached, 1 not reached, 2 bad usage.`;
 
 class UsageError extends Error {}
@@ -41,6 +49,15 @@ export async function main(args: string[]): Promise<number> {
     if (command === "failures" && rest.length === 0) {
       return listFailures(values.json);
     }
+    if (command === "doctor" && rest.length <= 1) {
+      return await doctor({
+        target: rest[0] === undefined ? undefined : parseTarget(rest[0]),
+        ...{ tls: values.tls, http: values.http, json: values.json },
+        portal: parsePortal(values.portal),
+        brokers: values.broker.map(parseBroker),
+        idleMs: parseIdle(values.idle),
+      });
+    }
     if (command === "check" && rest.length === 1) {
       return await check(parseTarget(rest[0]!), {
         deadlineMs: parseDeadline(values.deadline),
@@ -49,7 +66,7 @@ export async function main(args: string[]): Promise<number> {
       });
     }
     throw new UsageError(
-      "Cannot run: expected `check HOST:PORT` or `failures`: see --help",
+      "Cannot run: expected `check HOST:PORT`, `doctor` or `failures`: see --help",
     );
   } catch (error) {
     if (!(error instanceof UsageError)) throw error;
@@ -65,6 +82,10 @@ function parse(args: string[]) {
       allowPositionals: true,
       options: {
         deadline: { type: "string", default: "10000" },
+        broker: { type: "string", multiple: true, default: [] },
+        idle: { type: "string", default: "0" },
+        http: { type: "boolean", default: false },
+        portal: { type: "string" },
         help: { type: "boolean", short: "h", default: false },
         json: { type: "boolean", default: false },
         tls: { type: "boolean", default: false },
@@ -102,6 +123,44 @@ function parseDeadline(text: string): number {
     );
   }
   return ms;
+}
+
+function parsePortal(text: string | undefined): string | undefined {
+  if (text === undefined || text === "none") return text;
+  return parseUrl(text, ["http:"], "--portal", "http://example.com/204");
+}
+
+function parseBroker(text: string): string {
+  const schemes = ["mqtt:", "mqtts:", "ws:", "wss:"];
+  return parseUrl(text, schemes, "--broker", "mqtts://broker.example:8883");
+}
+
+function parseUrl(
+  text: string,
+  schemes: readonly string[],
+  flag: string,
+  example: string,
+): string {
+  if (URL.canParse(text) && schemes.includes(new URL(text).protocol)) {
+    return text;
+  }
+  throw new UsageError(
+    `Cannot diagnose: ${flag} ${
+      JSON.stringify(text)
+    } is no such URL: write for example ${example}`,
+  );
+}
+
+function parseIdle(text: string): number {
+  const seconds = Number(text);
+  if (text.trim() !== "" && seconds >= 0 && seconds <= 3_600) {
+    return seconds * 1_000;
+  }
+  throw new UsageError(
+    `Cannot diagnose: --idle must be 0 to 3600 seconds: current value is ${
+      JSON.stringify(text)
+    }`,
+  );
 }
 
 interface CheckOptions {

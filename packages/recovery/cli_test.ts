@@ -82,3 +82,42 @@ Deno.test("cli: bad usage is one sentence and exit code 2", async () => {
   assertEquals(help.code, 0);
   assertStringIncludes(help.out, "--allow-net");
 });
+
+Deno.test("cli: doctor names the root cause with one fix, in words and as JSON", async () => {
+  let target: string;
+  {
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    target = `127.0.0.1:${listener.addr.port}`;
+  }
+  const permissions = ["--allow-net=127.0.0.1", "--allow-read=/etc"];
+  const args = ["doctor", target, "--portal", "none"];
+  const words = await run(permissions, ...args);
+  assertEquals([words.code, words.err], [1, ""]);
+  assertStringIncludes(words.out, "✗ connection");
+  assertStringIncludes(words.out, "(target-refused)\n  fix: Start the service");
+  const { code, out } = await run(permissions, ...args, "--json");
+  assertEquals(code, 1);
+  assertEquals(JSON.parse(out).causes[0].id, "target-refused");
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const fine = await run(
+    permissions,
+    ...["doctor", `127.0.0.1:${listener.addr.port}`, "--portal", "none"],
+  );
+  assertEquals([fine.code, fine.out.includes("Nothing is wrong")], [0, true]);
+});
+
+Deno.test("cli: doctor says in one sentence what it cannot take", async () => {
+  for (
+    const [args, sentence] of [
+      [["--idle", "soon"], "--idle must be 0 to 3600 seconds"],
+      [["--broker", "a b"], '--broker "a b" is no such URL'],
+      [["--portal", "https://a/"], "--portal"],
+      [["a:99999"], "it is not HOST:PORT"],
+    ] as const
+  ) {
+    const { code, out, err } = await run([], "doctor", ...args);
+    assertEquals([code, out], [2, ""]);
+    assertStringIncludes(err, sentence);
+    assertEquals(err.split("\n").length, 1);
+  }
+});
