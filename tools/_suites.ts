@@ -43,7 +43,10 @@ export const SUITES: readonly Suite[] = [
     paths: ["packages/recovery"],
     // Names and addresses that cannot be reached, to see how that fails.
     permissions: ["--allow-net", "--allow-read=."],
-    programs: ["deno", "ip", "iptables", "sh", "unshare"],
+    programs: [
+      ...["arping", "conntrack", "deno", "faketime", "ip", "iptables"],
+      ...["ping", "sh", "unshare"],
+    ],
     doc: true,
   },
   {
@@ -122,7 +125,12 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "repository",
-    paths: ["tests/tidy_test.ts", "tests/api_test.ts", "tests/publish_test.ts"],
+    paths: [
+      "tests/tidy_test.ts",
+      "tests/api_test.ts",
+      "tests/failures_test.ts",
+      "tests/publish_test.ts",
+    ],
     permissions: ["--allow-read=."],
     programs: ["deno"],
     doc: false,

@@ -91,8 +91,11 @@ export function readSs(text: string): KernelWord | undefined {
   if (line === undefined) return undefined;
   const number = (pattern: RegExp): number =>
     Number(pattern.exec(line)?.[1] ?? 0);
+  // Without a way out the kernel counts what it has as not sent, though the
+  // other side has room; one that is frozen has none, and is not dead.
+  const stuck = number(/\bsnd_wnd:(\d+)/) > 0 ? number(/\bnotsent:(\d+)/) : 0;
   return {
-    unacked: number(/\bunacked:(\d+)/),
+    unacked: Math.max(number(/\bunacked:(\d+)/), Math.min(1, stuck)),
     backoff: number(/\bbackoff:(\d+)/),
   };
 }

@@ -15,32 +15,60 @@ export type Platform = "linux" | "darwin" | "windows";
 
 /** The name of one entry of the catalogue, {@linkcode failures}. */
 export type FailureId =
+  | "addr-removed-est"
+  | "addr-replaced-est"
+  | "arp-late"
+  | "arp-stale-gateway"
   | "arp-unresolved"
   | "buffers-exhausted"
   | "captive-portal"
+  | "clock-step"
+  | "close-unread"
+  | "dad-failed"
   | "dad-tentative-bind"
+  | "dad-tentative-source"
   | "datagram-too-big"
   | "dns-dead"
+  | "dns-pool-starved"
   | "dns-rcode-blind"
   | "dns-sinkhole"
+  | "dns-slow-aaaa"
+  | "ephemeral-ports-out"
   | "fd-exhausted"
+  | "fd-exhausted-server"
+  | "freeze"
   | "half-close"
+  | "herd"
   | "icmp-reject"
   | "kill-switch-route"
+  | "link-down-est"
   | "link-down-new"
   | "local-fw-udp"
+  | "mtu-blackhole"
+  | "multihome-dead-uplink"
+  | "nat-state-lost"
+  | "path-blackhole-est"
+  | "peer-frozen"
+  | "peer-gone"
   | "peer-rst"
   | "permission-missing"
   | "port-taken"
+  | "proxy-broken"
   | "refused"
+  | "route-removed-est"
   | "route-removed-new"
   | "server-restart-pool"
+  | "short-write"
   | "slow-reader"
   | "syn-blackhole"
+  | "syn-loss"
   | "tls-clock"
   | "tls-intercept"
   | "tls-wrong-name"
+  | "udp-port-unreach"
   | "used-after-close"
+  | "v4-conflict"
+  | "v6-broken-dual"
   | "v6-disabled"
   | "wrong-protocol";
 
@@ -52,6 +80,8 @@ export interface Failure {
   readonly layer: Layer;
   /** What a program sees, with times measured in Deno 2.9.6 on Linux. */
   readonly symptom: string;
+  /** The code of the error; `undefined` where none is thrown or none is set. */
+  readonly code: string | undefined;
   /** What is really the matter. */
   readonly cause: string;
   /** Where it is known to arise. */
@@ -60,4 +90,10 @@ export interface Failure {
   readonly detect: string;
   /** What prevents it, or what to do about it. */
   readonly prevent: string;
+  /** The same as code, with the functions of this package. */
+  readonly example: string;
+  /** How its test brings it about, or why that cannot be done. */
+  readonly inject: string;
+  /** Where to read more: RFC, man page, issue. */
+  readonly reference: string;
 }

@@ -34,6 +34,11 @@ export {
   type CircuitBreakerOptions,
 } from "./circuit_breaker.ts";
 export { classify, type ClassifyOptions } from "./classify.ts";
+export {
+  connectFrom,
+  type NodeConnection,
+  type UplinkTarget,
+} from "./connect_from.ts";
 export { dial } from "./dial.ts";
 export type {
   AttemptEvent,

@@ -187,6 +187,7 @@ export async function openLab(
          ip link set cl up
          ip addr flush dev cl
          ip -4 neigh flush all; ip -6 neigh flush all
+         ip link del dead 2> /dev/null || true
          ip rule | grep -q 'lookup 66' && ip rule del table 66 || true
          echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
          echo 0 > /proc/sys/net/ipv6/conf/cl/dad_transmits
