@@ -14,11 +14,13 @@ const LOOK_AFTER_MS = 60;
 /**
  * One TCP connection to one address. An IPv6 source that is still checked for
  * duplicates makes the kernel take another one, with which the connection hangs
- * for two minutes: then it is given up, and made again once that is over.
+ * for two minutes: then it is given up, and made again once that is over, which
+ * `gated` tells of.
  */
 export async function connectTcp(
   { hostname, port }: DialTarget,
   signal: AbortSignal,
+  gated: () => void,
 ): Promise<Deno.TcpConn> {
   const first = new AbortController();
   const ends = AbortSignal.any([signal, first.signal]);
@@ -36,6 +38,8 @@ export async function connectTcp(
   if (tables === undefined || tables.usable || !SOURCES.has(tables.reason)) {
     return await connecting;
   }
+  // Second sockets would have the same source.
+  gated();
   first.abort();
   const early = await connecting.catch(() => undefined);
   // It may have come through meanwhile, after all.

@@ -90,7 +90,7 @@ export interface EyeballsStep {
 }
 
 /** So many second sockets go at the same pace, each later one waits twice. */
-const STEADY_HEDGES = 4;
+const STEADY_HEDGES = 7;
 
 /** A race that waits for the look-ups of these families. */
 export function startEyeballs(

@@ -39,7 +39,10 @@ export function hostConnector(
         hedgeMs: options.hedgeMs ?? HEDGE_MS,
         open: async (address, signal, answered) => {
           const { port } = target;
-          const tcp = await connectTcp({ hostname: address, port }, signal);
+          const tcp = await connectTcp(
+            { hostname: address, port },
+            ...[signal, answered] as const,
+          );
           answered();
           const conn = tls === undefined ? tcp : await handshake(
             ...[tcp, target.hostname, tls === true ? {} : tls, signal] as const,

@@ -16,7 +16,10 @@ testWith({
   timeout: 240_000,
   fn: async () => {
     const driver = new URL("./testdata/doctor_driver.ts", import.meta.url);
-    const lines = (await runInLab(driver)).trim().split("\n");
+    const outputs = await Promise.all(
+      ["0/2", "1/2"].map((part) => runInLab(driver, ["--part", part])),
+    );
+    const lines = outputs.join("").trim().split("\n");
     const told = lines.map((line) => {
       const { id, causes } = JSON.parse(line);
       return [id, causes[0]?.id ?? "healthy", causes[0]?.fix ?? "-"] as const;

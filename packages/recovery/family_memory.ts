@@ -55,11 +55,10 @@ export function familyMemory(): FamilyMemory {
     },
     connectMs: (family) => took.get(family),
     take({ won, ms, sixWasSilent }, now) {
-      const before = took.get(won);
-      took.set(
-        won,
-        before === undefined ? ms : before + WEIGHT * (ms - before),
-      );
+      // Down at once and up slowly: a lost SYN is no long way.
+      const before = took.get(won) ?? ms;
+      const later = ms < before ? ms : before + WEIGHT * (ms - before);
+      took.set(won, later);
       if (won === "v6") [lost, probeMs] = [0, PROBE_FIRST_MS];
       if (!sixWasSilent) return;
       lost++;
