@@ -169,6 +169,11 @@ export async function readHops(
   return { hops: found, forbidden };
 }
 
+/**
+ * What a datagram to a neighbour meets when the own firewall drops it: EPERM,
+ * which node:dgram in Deno calls UNKNOWN.
+ */
+const NOT_SENT: ReadonlySet<string | undefined> = new Set(["EPERM", "UNKNOWN"]);
 const RESOLVED = ["REACHABLE", "STALE", "DELAY", "PERMANENT", "NOARP"];
 const LOOK_MS = 60;
 /** Three requests a second apart, RFC 4861 §10. */
@@ -187,7 +192,9 @@ function poke(
       resolve(outcome);
     };
     const failed = (error: unknown): void =>
-      end(classify(error).failure === "local-fw-udp" ? "forbidden" : "sent");
+      end(
+        NOT_SENT.has((error as { code?: string }).code) ? "forbidden" : "sent",
+      );
     socket.once("error", failed);
     socket.bind(0, () => {
       if (signal.aborted) return end("sent");

@@ -1,5 +1,6 @@
 import { assert, assertEquals } from "@std/assert";
 import { testWith } from "@holdfast/testkit";
+import dgram from "node:dgram";
 import net from "node:net";
 import { classify } from "./classify.ts";
 import type { FailureId } from "./failure.ts";
@@ -88,6 +89,56 @@ async function handshake(port: number): Promise<unknown> {
   return await conn.handshake();
 }
 
+/** A TLS server with a certificate of testdata/. */
+async function withTls<R>(
+  cert: string,
+  run: (port: number) => Promise<R>,
+): Promise<R> {
+  const read = (name: string) =>
+    Deno.readTextFile(new URL(`./testdata/${name}`, import.meta.url));
+  const listener = Deno.listenTls({
+    ...{ hostname: HOST, port: 0 },
+    ...{ cert: await read(cert), key: await read("key.pem") },
+  });
+  const serving = (async () => {
+    for (;;) {
+      const conn = await listener.accept().catch(() => undefined);
+      if (conn === undefined) return;
+      await conn.handshake().catch(() => {});
+      conn.close();
+    }
+  })();
+  try {
+    return await run(listener.addr.port);
+  } finally {
+    listener.close();
+    await serving;
+  }
+}
+
+function socketError(url: string): Promise<never> {
+  return new Promise((_, reject) => {
+    const socket = new WebSocket(url);
+    socket.onerror = (event) => reject((event as ErrorEvent).error);
+  });
+}
+
+function sendDatagram(bytes: Uint8Array): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const socket = dgram.createSocket("udp4");
+    socket.bind(
+      0,
+      () =>
+        socket.send(
+          bytes,
+          9,
+          HOST,
+          (error) => socket.close(() => error ? reject(error) : resolve()),
+        ),
+    );
+  });
+}
+
 const byte = () => new Uint8Array(1);
 
 type Row = readonly [
@@ -123,13 +174,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "WebSocket, nobody listens (it does not tell)",
-    () =>
-      errorOf(() =>
-        new Promise((_, reject) => {
-          const socket = new WebSocket(`ws://${HOST}:${deadPort()}`);
-          socket.onerror = (event) => reject((event as ErrorEvent).error);
-        })
-      ),
+    () => errorOf(() => socketError(`ws://${HOST}:${deadPort()}`)),
     "wait",
     undefined,
     undefined,
@@ -249,6 +294,91 @@ const ROWS: readonly Row[] = [
     "give-up",
     "wrong-protocol",
     undefined,
+  ],
+  [
+    "Deno.connectTls, nobody listens",
+    () => errorOf(() => Deno.connectTls({ hostname: HOST, port: deadPort() })),
+    "wait",
+    "refused",
+    "ECONNREFUSED",
+  ],
+  [
+    "Deno.connectTls, a name that does not exist",
+    () =>
+      errorOf(() => Deno.connectTls({ hostname: "nobody.invalid", port: 7 })),
+    "retry-after-change",
+    "dns-rcode-blind",
+    undefined,
+  ],
+  [
+    "TLS, a certificate that nobody vouches for",
+    () => errorOf(() => withTls("cert.pem", (port) => handshake(port))),
+    "give-up",
+    "tls-intercept",
+    undefined,
+  ],
+  [
+    "fetch, a certificate that nobody vouches for",
+    () =>
+      errorOf(() =>
+        withTls("cert.pem", (port) => fetchText(`https://${HOST}:${port}/`))
+      ),
+    "give-up",
+    "tls-intercept",
+    undefined,
+  ],
+  [
+    "WebSocket, not a WebSocket server",
+    () =>
+      errorOf(() =>
+        withServer(plain, (port) => socketError(`ws://${HOST}:${port}`))
+      ),
+    "give-up",
+    "wrong-protocol",
+    undefined,
+  ],
+  [
+    "WebSocket, cut after the handshake (only the close tells)",
+    () =>
+      errorOf(() => withServer(reset, (p) => socketError(`ws://${HOST}:${p}`))),
+    "wait",
+    undefined,
+    undefined,
+  ],
+  [
+    "WebSocket, impossible URL",
+    () => errorOf(() => new WebSocket("nowhere://x y")),
+    "bug",
+    undefined,
+    undefined,
+  ],
+  [
+    "node:dgram, too big",
+    () => errorOf(() => sendDatagram(new Uint8Array(70_000))),
+    "bug",
+    "datagram-too-big",
+    "EMSGSIZE",
+  ],
+  [
+    "node:dgram, port taken",
+    () =>
+      errorOf(async () => {
+        const first = dgram.createSocket("udp4");
+        await new Promise<void>((resolve) => first.bind(0, HOST, resolve));
+        const { port } = first.address();
+        const second = dgram.createSocket("udp4");
+        try {
+          await new Promise((resolve, reject) => {
+            second.once("error", reject);
+            second.bind(port, HOST, () => resolve("bound"));
+          });
+        } finally {
+          first.close();
+        }
+      }),
+    "wait",
+    "port-taken",
+    "EADDRINUSE",
   ],
   [
     "Deno.connect, aborted",
@@ -397,7 +527,8 @@ Deno.test("classify: a missing permission, in a real process", async () => {
     import { classify } from ${
     JSON.stringify(import.meta.resolve("./classify.ts"))
   };
-    import net from "node:net";
+    import dgram from "node:dgram";
+import net from "node:net";
     const told = [];
     const tell = (error) => told.push(classify(error).failure);
     await Deno.connect({ hostname: "127.0.0.1", port: 7 }).catch(tell);
@@ -455,12 +586,25 @@ testWith({
       .map(({ name, ok, kind, action, failure, code }) =>
         ok ? `${name}: ok` : `${name}: ${kind} ${action} ${failure} ${code}`
       );
-    assertEquals(told, [
-      "blackhole: TypeError retry-after-change kill-switch-route EINVAL",
-      "unreachable: Error retry-after-change arp-unresolved EHOSTUNREACH",
-      "prohibit: PermissionDenied retry-after-change kill-switch-route EACCES",
-      "throw: NetworkUnreachable retry-after-change route-removed-new ENETUNREACH",
-      "no-route: NetworkUnreachable retry-after-change route-removed-new ENETUNREACH",
+    const ways = {
+      "blackhole": "retry-after-change kill-switch-route EINVAL",
+      "unreachable": "retry-after-change arp-unresolved EHOSTUNREACH",
+      "prohibit": "retry-after-change kill-switch-route EACCES",
+      "throw": "retry-after-change route-removed-new ENETUNREACH",
+      "no-route": "retry-after-change route-removed-new ENETUNREACH",
+    };
+    assertEquals(
+      told.slice(0, 25).map((line) => line.replace(/: \w+ /, ": ")),
+      Object.entries(ways).flatMap(([way, verdict]) => [
+        `${way} connect: ${verdict}`,
+        `${way} connectTls: ${verdict}`,
+        `${way} fetch: ${verdict}`,
+        `${way} node:net: ${verdict}`,
+        // It tells nothing, whichever the reason.
+        `${way} node:dgram: wait undefined UNKNOWN`,
+      ]),
+    );
+    assertEquals(told.slice(25), [
       "absent-address: AddrNotAvailable wait dad-tentative-bind EADDRNOTAVAIL",
       "silent-deadline: TimeoutError wait syn-blackhole undefined",
       "silent-then-good: ok",
