@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { readResolvConf } from "./_dns_config.ts";
 import { askServer } from "./_dns_exchange.ts";
-import { lookUpHosts, textOf } from "./_dns_lookup.ts";
+import { lookUpHosts, textOf } from "./_dns_query.ts";
 import type { DnsServer } from "./_dns_types.ts";
 import type {
   Findings,

@@ -4,7 +4,7 @@
  */
 import { isIP } from "node:net";
 import { closedOnAbort, connectTcp, handshake } from "./_connectors.ts";
-import { knowsServers } from "./_dns_lookup.ts";
+import { knowsServers } from "./_dns_query.ts";
 import { type Family, familyOf } from "./_eyeballs.ts";
 import { openHost } from "./_open_host.ts";
 import type {

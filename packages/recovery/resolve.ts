@@ -4,14 +4,14 @@
  * @module
  */
 import { isIP } from "node:net";
-import { wireName } from "./_dns_config.ts";
+import { checkName, parseServer } from "./_dns_arguments.ts";
 import {
   type FamilyAnswer,
   knowsServers,
   lookUp,
   lookUpHosts,
   type LookupOptions,
-} from "./_dns_lookup.ts";
+} from "./_dns_query.ts";
 import type { DnsAnswer, RecordType, ResolvedAddress } from "./_dns_types.ts";
 import { checkNumber } from "./_options.ts";
 import { RecoveryError, type RecoveryErrorCode } from "./errors.ts";
@@ -273,15 +273,6 @@ function failure(name: string, kind: DnsAnswer["kind"]): RecoveryError {
   );
 }
 
-function checkName(name: string): void {
-  if (typeof name === "string" && wireName(name) !== undefined) return;
-  throw new TypeError(
-    `Cannot resolve ${
-      JSON.stringify(name)
-    }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all`,
-  );
-}
-
 function checkServers(name: string, { servers }: LookupOptions): void {
   if (servers !== undefined ? servers.length > 0 : knowsServers()) return;
   throw new RecoveryError(
@@ -290,18 +281,4 @@ function checkServers(name: string, { servers }: LookupOptions): void {
       JSON.stringify(name)
     }: no name server is known: pass servers, or --allow-read=/etc/resolv.conf`,
   );
-}
-
-function parseServer(text: string): { hostname: string; port: number } {
-  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
-  const hostname = isIP(text) === 6 ? text : parts?.[1] ?? parts?.[2] ?? "";
-  const port = isIP(text) === 6 ? 53 : Number(parts?.[3] ?? 53);
-  if (isIP(hostname.replace(/%.*$/, "")) === 0 || port < 1 || port > 65_535) {
-    throw new TypeError(
-      `Cannot resolve: server ${
-        JSON.stringify(text)
-      } is no address: write for example 192.0.2.1 or [2001:db8::1]:53`,
-    );
-  }
-  return { hostname, port };
 }
