@@ -126,7 +126,8 @@ async function restore(
          ip -4 neigh flush all; ip -6 neigh flush all
          ip link del dead 2> /dev/null || true
          ip rule | grep -q 'lookup 66' && ip rule del table 66 || true
-         echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
+         echo 32768 60999 > /proc/sys/net/ipv4/ip_local_port_range
+     echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
          echo 0 > /proc/sys/net/ipv6/conf/cl/dad_transmits
          ip route flush table main; ip -6 route flush table main
          ${NO_RULES}
