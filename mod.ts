@@ -41,17 +41,30 @@
 export type { Candidate } from "./src/_meeting.ts";
 export { PeerError, type PeerErrorCode } from "./src/errors.ts";
 export { openPeer } from "./src/open_peer.ts";
-export type { Peer, PeerConnection, PeerConnectOptions } from "./src/peer.ts";
 export type {
+  Peer,
+  PeerConnection,
+  PeerConnectOptions,
+  PeerState,
+} from "./src/peer.ts";
+export type {
+  Limitation,
+  LimitedEvent,
+  PeerCalledEvent,
   PeerConnectedEvent,
   PeerEvent,
+  PeerFirewallEvent,
   PeerLocatedEvent,
+  PeerMovedEvent,
   PeerNetworkEvent,
   PeerSignallingEvent,
   PeerStreamEvent,
 } from "./src/peer_events.ts";
 export type {
   ListenAt,
+  OpenPort,
   PeerOptions,
   PeerStreamOptions,
+  PortLease,
 } from "./src/peer_options.ts";
+export type { PeerStats } from "./src/peer_stats.ts";
