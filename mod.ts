@@ -38,6 +38,8 @@
  *
  * @module
  */
+export { connect } from "./src/connect.ts";
+export type { ConnectTarget, ConnectToOptions } from "./src/connect_options.ts";
 export type { Candidate } from "./src/_meeting.ts";
 export { PeerError, type PeerErrorCode } from "./src/errors.ts";
 export { openPeer } from "./src/open_peer.ts";
@@ -49,7 +51,6 @@ export type {
 } from "./src/peer.ts";
 export type {
   Limitation,
-  LimitedEvent,
   PeerCalledEvent,
   PeerConnectedEvent,
   PeerEvent,
@@ -68,3 +69,12 @@ export type {
   PortLease,
 } from "./src/peer_options.ts";
 export type { PeerStats } from "./src/peer_stats.ts";
+export { serve } from "./src/serve.ts";
+export type {
+  ServeContext,
+  ServeHandler,
+  ServeOptions,
+  UpgradeCommand,
+} from "./src/serve_options.ts";
+export type { Server, ServerStats } from "./src/server.ts";
+export type { ServerEvent } from "./src/server_events.ts";

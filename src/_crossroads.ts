@@ -20,7 +20,7 @@ export interface CallWaiter {
 const LOOK_MS = 5_000;
 const LOOKING_MAX = 64;
 
-/** The source of a peer's resume server. */
+/** The source of a resume server, and of the one after it. */
 export class Crossroads implements TransportSource {
   readonly #listener: TransportSource | undefined;
   readonly #waiters = new Map<string, CallWaiter>();
@@ -76,11 +76,14 @@ export class Crossroads implements TransportSource {
     this.#closed = true;
     if (this.#listener !== undefined) closeQuietly(this.#listener);
     this.leave();
-    for (const taker of this.#takers.splice(0)) taker.reject(closedError());
   }
 
-  /** Closes what nobody has taken; the listener stays open. */
+  /**
+   * Ends the present taker, and closes what it has not taken. The listener
+   * stays open, and what comes now is for the next one.
+   */
   leave(): void {
+    for (const taker of this.#takers.splice(0)) taker.reject(closedError());
     for (const transport of this.#ready.splice(0)) closeQuietly(transport);
     for (const transport of this.#looking) closeQuietly(transport);
   }

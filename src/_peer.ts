@@ -1,26 +1,23 @@
 import { Emitter, EventReader, relay } from "@holdfast/events/emitter";
 import type { ResumableConn, ResumeServer } from "@holdfast/resume";
 import type { Signalling } from "@holdfast/signal";
-import { Callbacks } from "./_callbacks.ts";
+import { AcceptQueue } from "./_accept_queue.ts";
 import { placeText } from "./_candidates.ts";
 import { Connecting } from "./_connecting.ts";
 import type { Crossroads } from "./_crossroads.ts";
 import { answer } from "./_doorman.ts";
-import { Home } from "./_home.ts";
+import { Locator } from "./_locator.ts";
 import {
   type Answer,
   checkName,
   decodeAnswer,
   encodeMeeting,
   type Question,
-  type Whereabouts,
 } from "./_meeting.ts";
 import type { Followed } from "./_network.ts";
 import { openOutgoing, type OutgoingContext } from "./_outgoing.ts";
 import { encodePeerState } from "./_peer_state.ts";
-import type { Route } from "./_route.ts";
 import { type Stream, Streams } from "./_streams.ts";
-import { Tellers } from "./_tellers.ts";
 import type { Tickets } from "./_tickets.ts";
 import { PeerError } from "./errors.ts";
 import type {
@@ -63,23 +60,17 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
   readonly #parts: PeerParts;
   readonly #emitter: Emitter<PeerEvent>;
   readonly #news = new Emitter<{ readonly type: string }>();
-  readonly #home: Home;
-  readonly #callbacks: Callbacks;
-  readonly #tellers: Tellers | undefined;
+  readonly #locator: Locator;
   readonly #streams = new Streams();
   readonly #connecting = new Connecting();
-  readonly #routes = new Map<Route, string>();
-  readonly #incoming: PeerConnection[] = [];
-  readonly #waiting: ((next: PeerConnection | undefined) => void)[] = [];
+  readonly #incoming = new AcceptQueue<PeerConnection>();
   readonly #closing = new AbortController();
   readonly #serving: Promise<void>;
-  readonly #limited: Limitation[];
   readonly #counters = { asked: 0, answered: 0, moves: 0, called: 0, calls: 0 };
   #localAddress: string | undefined;
-  #looking = false;
 
   constructor(parts: PeerParts) {
-    const { options, signalling, crossroads, followed } = parts;
+    const { options } = parts;
     const emitter = new Emitter<PeerEvent>({
       onListenerError: options.onListenerError,
     });
@@ -87,29 +78,8 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     this.id = options.identity.id;
     this.#parts = parts;
     this.#emitter = emitter;
-    this.#limited = [...parts.limited];
     this.#localAddress = options.localAddress;
-    this.#home = new Home({
-      addr: () => crossroads.addr,
-      advertise: options.advertise,
-      publicAddresses: options.publicAddresses ?? [],
-      network: followed.network,
-    });
-    this.#callbacks = new Callbacks({
-      progress: (peer, name) =>
-        this.#streams.incoming(peer, name)?.stats().resumed,
-      localAddress: () => this.#localAddress,
-      interfaces: () => this.#home.interfaces(),
-      serve: (transport) => crossroads.serve(transport),
-      called: (peer, to, reason) => {
-        this.#counters.called++;
-        emitter.emit({ type: "peer-called", peer, to, reason });
-      },
-    });
-    this.#tellers = signalling &&
-      new Tellers((peer, signal) =>
-        this.#request(peer, { type: "moved", ...this.#home.now }, signal)
-      );
+    this.#locator = this.#newLocator();
     this.#relayParts();
     this.#answerQuestions();
     this.#serving = this.#serve();
@@ -117,6 +87,31 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
   }
 
   readonly #onAbort = (): void => void this.close();
+
+  #newLocator(): Locator {
+    const { options, signalling, crossroads, followed } = this.#parts;
+    return new Locator({
+      addr: () => crossroads.addr,
+      advertise: options.advertise,
+      publicAddresses: options.publicAddresses ?? [],
+      network: followed.network,
+      request: signalling && this.#request.bind(this),
+      progress: (peer, name) =>
+        this.#streams.incoming(peer, name)?.stats().resumed,
+      localAddress: () => this.#localAddress,
+      serve: (transport) => crossroads.serve(transport),
+      peers: () => this.#streams.peers(),
+      called: (peer, to, reason) => {
+        this.#counters.called++;
+        this.#emitter.emit({ type: "peer-called", peer, to, reason });
+      },
+      moved: (reason, peers) => {
+        this.#counters.moves++;
+        const candidates = this.state.candidates;
+        this.#emitter.emit({ type: "moved", reason, peers, candidates });
+      },
+    });
+  }
 
   #relayParts(): void {
     const { signalling, followed, lease } = this.#parts;
@@ -131,7 +126,7 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     if (network !== undefined) {
       network.on("*", (event) => {
         this.#emitter.emit({ type: "network", event });
-        this.#look(event.type);
+        this.#locator.look(event.type);
         this.#news.emit(event);
       }, { signal });
     }
@@ -150,9 +145,10 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     signalling?.handle(({ from, bytes }) => {
       this.#counters.answered++;
       return answer(from, bytes, {
-        ...{ accepts, tickets, home: this.#home, allow: options.allow },
-        callbacks: this.#callbacks,
-        moved: (peer, place) => this.#heard(peer, place),
+        ...{ accepts, tickets, allow: options.allow },
+        home: this.#locator.home,
+        callbacks: this.#locator.callbacks,
+        moved: (peer, place) => this.#locator.heard(peer, place),
       });
     });
   }
@@ -175,8 +171,8 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
       streams: this.#streams.list().map(({ peer, name, conn }) => ({
         ...{ peer, name, conn },
       })),
-      candidates: this.#home.now.candidates.map(placeText),
-      limited: [...this.#limited],
+      candidates: this.#locator.home.now.candidates.map(placeText),
+      limited: [...this.#parts.limited],
     };
   }
 
@@ -225,8 +221,8 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     return {
       ask: (type, back, signal) => {
         if (type === "where") this.#counters.asked++;
-        this.#home.look();
-        const place = this.#home.now;
+        this.#locator.home.look();
+        const place = this.#locator.home.now;
         return this.#request(peer, { type, name, back, ...place }, signal);
       },
       expect: (id, waiter) =>
@@ -237,18 +233,15 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
             waiter.offer(transport);
           },
         }),
-      opened: (route) => {
-        this.#routes.set(route, peer);
-        return { [Symbol.dispose]: () => void this.#routes.delete(route) };
-      },
-      callable: () => this.#home.now.candidates.length > 0,
+      opened: (route) => this.#locator.add(route, peer),
+      callable: () => this.#locator.home.now.candidates.length > 0,
       located: (candidates, reason) =>
         this.#emitter.emit({
           ...{ type: "peer-located", peer, reason },
           candidates: candidates.map(placeText),
         }),
       localAddress: () => this.#localAddress,
-      interfaces: () => this.#home.interfaces(),
+      interfaces: () => this.#locator.home.interfaces(),
       news: this.#news,
       network: followed.network,
       stream: options.stream,
@@ -267,56 +260,18 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
 
   moveTo(localAddress: string | undefined): void {
     this.#localAddress = localAddress;
-    this.#look("move-to");
+    this.#locator.look("move-to");
     this.#news.emit({ type: "path-changed" });
   }
 
-  // After all the events of one change: they come in one turn.
-  #look(reason: string): void {
-    if (this.#looking) return;
-    this.#looking = true;
-    queueMicrotask(() => {
-      this.#looking = false;
-      if (!this.#closing.signal.aborted && this.#home.look()) {
-        this.#tell(reason, this.#streams.peers());
-      }
-    });
-  }
-
-  #tell(reason: string, peers: readonly string[]): void {
-    this.#counters.moves++;
-    this.#emitter.emit({
-      ...{ type: "moved", reason, peers: peers.length },
-      candidates: this.#home.now.candidates.map(placeText),
-    });
-    this.#tellers?.tell(peers);
-    this.#callbacks.callAll();
-  }
-
-  #heard(peer: string, place: Whereabouts): void {
-    for (const [route, to] of this.#routes) {
-      if (to === peer) route.moved(place, "moved");
-    }
-    this.#callbacks.moved(peer, place);
-  }
-
   async accept(): Promise<PeerConnection> {
-    const next = this.#incoming.shift() ?? await this.#next();
+    const next = await this.#incoming.next();
     if (next !== undefined) return next;
     throw new PeerError("peer/closed", "Cannot accept: the peer is closed");
   }
 
-  async *[Symbol.asyncIterator](): AsyncIterableIterator<PeerConnection> {
-    for (;;) {
-      const next = this.#incoming.shift() ?? await this.#next();
-      if (next === undefined) return;
-      yield next;
-    }
-  }
-
-  #next(): Promise<PeerConnection | undefined> {
-    if (this.#closing.signal.aborted) return Promise.resolve(undefined);
-    return new Promise((resolve) => this.#waiting.push(resolve));
+  [Symbol.asyncIterator](): AsyncIterableIterator<PeerConnection> {
+    return this.#incoming.all();
   }
 
   async #serve(): Promise<void> {
@@ -336,10 +291,8 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
       const reason = conn.restored ? "restored" : "was-asked";
       this.#track({ peer, name, conn, outgoing: false }, reason);
       // Its client knows the place of the process before this one.
-      if (conn.restored) this.#tellers?.tell([peer]);
-      const waiter = this.#waiting.shift();
-      if (waiter !== undefined) waiter({ peer, name, conn });
-      else this.#incoming.push({ peer, name, conn });
+      if (conn.restored) this.#locator.tell([peer]);
+      this.#incoming.push({ peer, name, conn });
     }
   }
 
@@ -348,7 +301,7 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     const { sid } = conn;
     this.#streams.add(stream, () => {
       if (!outgoing && this.#streams.incoming(peer, name) === undefined) {
-        this.#callbacks.forget(peer, name);
+        this.#locator.callbacks.forget(peer, name);
       }
     });
     relay(conn, this.#emitter, {
@@ -376,9 +329,8 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
     if (!signal.aborted) {
       this.#closing.abort(new PeerError("peer/closed", "The peer is closed"));
       options.signal?.removeEventListener("abort", this.#onAbort);
-      for (const waiter of this.#waiting.splice(0)) waiter(undefined);
-      this.#tellers?.end();
-      this.#callbacks.end();
+      this.#incoming.end();
+      this.#locator.end();
     }
     await Promise.all([
       signalling?.close(),
@@ -387,7 +339,6 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
       followed.own ? followed.network?.close() : undefined,
       lease?.[Symbol.asyncDispose](),
     ]);
-    for (const route of this.#routes.keys()) route.end();
     this.#news[Symbol.dispose]();
     this.#emitter[Symbol.dispose]();
   }

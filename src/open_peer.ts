@@ -3,12 +3,13 @@ import { acceptResumable, type TransportSource } from "@holdfast/resume";
 import { openSignalling, type Signalling } from "@holdfast/signal";
 import { Crossroads } from "./_crossroads.ts";
 import { followNetwork } from "./_network.ts";
+import { openPort } from "./_open_port.ts";
 import { PeerHandle } from "./_peer.ts";
 import { decodePeerState } from "./_peer_state.ts";
 import { Tickets } from "./_tickets.ts";
 import type { Peer } from "./peer.ts";
 import type { Limitation } from "./peer_events.ts";
-import type { PeerOptions, PortLease } from "./peer_options.ts";
+import type { PeerOptions } from "./peer_options.ts";
 
 /**
  * Opens a peer: it is found by its id, and its streams go on whatever happens
@@ -81,28 +82,4 @@ async function openBrokers(
       "Cannot find other peers, nor be found: there are no brokers: open the peer with some, or use serve and connect with known addresses",
   });
   return undefined;
-}
-
-/** Opens the port in the firewall; whatever fails, the peer goes on without. */
-async function openPort(
-  { openPort, signal }: PeerOptions,
-  addr: Deno.Addr | undefined,
-  limited: Limitation[],
-): Promise<PortLease | undefined> {
-  if (openPort === undefined) return undefined;
-  const say = (why: string): void => {
-    limited.push({
-      part: "firewall",
-      reason: `Cannot open a port in the firewall: ${why}`,
-    });
-  };
-  if (addr === undefined || !("port" in addr)) {
-    return void say("the peer does not listen: open it with the option listen");
-  }
-  try {
-    return await openPort({ port: addr.port, protocol: "tcp" });
-  } catch (error) {
-    signal?.throwIfAborted();
-    return void say((error as Error).message);
-  }
 }

@@ -83,12 +83,6 @@ export interface PeerCalledEvent {
   readonly reason: "meet" | "moved" | "where";
 }
 
-/** A part cannot do all that it could; the rest works. */
-export interface LimitedEvent extends Limitation {
-  /** The kind of event. */
-  readonly type: "limited";
-}
-
 /** What a part cannot do, and why. */
 export interface Limitation {
   /** Which part. */
@@ -107,7 +101,6 @@ export interface PeerFirewallEvent {
 
 /** What happens to a peer and all its parts; each event says why. */
 export type PeerEvent =
-  | LimitedEvent
   | PeerCalledEvent
   | PeerFirewallEvent
   | PeerMovedEvent

@@ -77,8 +77,8 @@ export interface PeerOptions {
   readonly publicAddresses?: readonly Candidate[] | undefined;
   /**
    * Opens the port of the listener in this machine's firewall, for as long as
-   * the peer is open. To give it is the consent; what it does not open, the
-   * peer tells in a `limited` event, and goes on without.
+   * the peer is open. To give it is the consent. When it fails, `state.limited`
+   * says why, and the peer goes on without.
    */
   readonly openPort?: OpenPort | undefined;
   /**

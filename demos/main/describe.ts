@@ -21,7 +21,6 @@ export function describe(event: PeerEvent): string | undefined {
     case "moved":
       return `is at ${event.candidates.join(", ")} now (${event.reason})`;
     case "firewall":
-    case "limited":
     case "network":
       return undefined;
   }
