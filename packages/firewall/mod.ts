@@ -25,8 +25,14 @@
 export { checkAccess } from "./check_access.ts";
 export { FirewallError, type FirewallErrorCode } from "./errors.ts";
 export { inspectFirewall } from "./inspect_firewall.ts";
-export type { Blocker, Family, LayerName, Outcome } from "./outcome.ts";
-export type { Plan, PlanOptions, PlanStep } from "./plan.ts";
+export type { Blocker, Except, Family, LayerName, Outcome } from "./outcome.ts";
+export type {
+  Plan,
+  PlanOptions,
+  PlanProof,
+  PlanStep,
+  ReadyPlan,
+} from "./plan.ts";
 export { planAccess } from "./plan_access.ts";
 export type { FirewallReport, LayerReport } from "./report.ts";
 export type { AccessRequest } from "./request.ts";
