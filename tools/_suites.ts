@@ -89,8 +89,12 @@ export const SUITES: readonly Suite[] = [
   {
     name: "handoff",
     paths: ["packages/handoff"],
-    // A child gets the variables of its parent, which must read them all.
-    permissions: ["--allow-net", "--allow-env", "--allow-run", ...TEMPORARY],
+    // A child gets the variables of its parent, which must read them all; the
+    // C library is where each system has it.
+    permissions: [
+      ...["--allow-net", "--allow-env", "--allow-run", "--allow-ffi"],
+      ...TEMPORARY,
+    ],
     doc: true,
   },
   {
