@@ -139,6 +139,12 @@ export const SUITES: readonly Suite[] = [
     programs: ["deno"],
     doc: false,
   },
+  {
+    name: "demos",
+    paths: ["demos"],
+    permissions: [],
+    doc: false,
+  },
   // Whole programs: they start others with flags of their own, so that flags
   // here would restrict nothing.
   ...["process", "netns", "simulation", "browser"].map((name): Suite => ({

@@ -42,10 +42,16 @@ export class Program implements AsyncDisposable {
     script: string,
     permissions: readonly string[],
     onLine: (line: Line) => void,
+    /** A command that runs the rest of its arguments somewhere else. */
+    inside: readonly string[] = [],
   ) {
     this.name = name;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--ignore-env", ...permissions, script],
+    const [command, ...args] = [...inside, Deno.execPath()];
+    this.#child = new Deno.Command(command!, {
+      args: [
+        ...args,
+        ...["run", "--no-prompt", "--ignore-env", ...permissions, script],
+      ],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -83,6 +89,11 @@ export class Program implements AsyncDisposable {
         )
       );
     });
+  }
+
+  /** Forgets who waits for a line of that type: it will not come any more. */
+  forget(type: string): void {
+    this.#awaited.delete(type);
   }
 
   /** Kills it, if it runs. Its successors end with their standard input. */

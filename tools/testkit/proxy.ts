@@ -7,7 +7,7 @@
 import net from "node:net";
 
 /** Which side learns at once that the connection is gone. */
-export type CutSide = "both" | "client" | "server";
+export type CutSide = "both" | "client" | "neither" | "server";
 
 /** Options for {@linkcode CutProxy.start}. */
 export interface CutProxyOptions {
@@ -72,6 +72,11 @@ export class CutProxy implements AsyncDisposable {
   /** Where connections go from now on; without it they are reset. */
   forward(hostname: string, port: number): void {
     this.#upstream = { hostname, port };
+  }
+
+  /** Resets what comes from now on, until it is told where to forward again. */
+  refuse(): void {
+    this.#upstream = undefined;
   }
 
   #carry(client: net.Socket): void {
