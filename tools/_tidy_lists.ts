@@ -16,8 +16,7 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     "one outbox and its letters: each thing that can happen to them is a short method",
   "packages/resume/_stream_core.ts":
     "one state machine: each of its steps reads and writes most of its state",
-  "src/_peer.ts":
-    "the facade of Peer, and the wiring of its parts",
+  "src/_peer.ts": "the facade of Peer, and the wiring of its parts",
 };
 
 /**
