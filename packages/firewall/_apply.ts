@@ -1,4 +1,5 @@
 import { FirewallError } from "./errors.ts";
+import { whyForbidden } from "./_guard_rules.ts";
 import { judge } from "./_judge.ts";
 import type { Ledger, LedgerRecord } from "./_ledger.ts";
 import { type LinuxFacts, readLinux } from "./_linux_facts.ts";
@@ -30,6 +31,10 @@ export async function runSteps(
   { run }: Workplace,
   steps: readonly PlanStep[],
 ): Promise<void> {
+  for (const step of steps) {
+    const why = whyForbidden(step);
+    if (why !== undefined) throw new Error(`Cannot run ${step.argv}: ${why}`);
+  }
   for (const { argv, stdin, sentence } of steps) {
     const [tool = "", ...args] = argv;
     const ran = await run({ tool, args, stdin }, {});
@@ -198,6 +203,7 @@ export function abandoned(
 /** Takes back what nobody holds any more; gives the ids of those leases. */
 export async function cleanUp(place: Workplace): Promise<readonly string[]> {
   const { ledger } = place;
+  await ledger.sweep();
   const records = await ledger.read();
   const now = Date.now() / 1000;
   const orphans = new Set(

@@ -92,6 +92,17 @@ export class Ledger {
     return records;
   }
 
+  /** Forgets files without a word in them, whose program was killed so early. */
+  async sweep(): Promise<void> {
+    const names = await Array.fromAsync(Deno.readDir(this.folder));
+    for (const { name } of names) {
+      if (!NAME.test(name)) continue;
+      const record = await this.#readOne(`${this.folder}/${name}`);
+      if (record !== undefined) continue;
+      await (await this.adopt(name.slice(0, 8)))?.remove();
+    }
+  }
+
   /** Takes over a lease that nobody holds; undefined where somebody does. */
   async adopt(id: string): Promise<LedgerFile | undefined> {
     const path = `${this.folder}/${id}.jsonl`;

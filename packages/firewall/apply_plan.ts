@@ -123,7 +123,8 @@ async function open(
   const consent = typeof options.consent === "string"
     ? options.consent
     : undefined;
-  const file = await place.ledger.open(id);
+  const { ledger } = place;
+  const file = await ledger.exclusive(() => ledger.open(id));
   const opening = { request, asked, terms, consent };
   const lease = new HeldLease(place, opening, file, options, release);
   try {

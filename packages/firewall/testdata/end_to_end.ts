@@ -3,6 +3,7 @@
 // with a real server and a real peer. Argument: the back end. Prints one JSON
 // line; fails with what was not as it should be.
 import { assert, assertEquals } from "@std/assert";
+import { whyForbidden } from "../_guard_rules.ts";
 import {
   applyPlan,
   checkAccess,
@@ -58,6 +59,7 @@ assertEquals(active?.status, "active", JSON.stringify(report));
 
 const plan = await planAccess(request, { tag: "e2e", leaseSeconds: 600 });
 assert(plan.status === "ready", JSON.stringify(plan));
+assertEquals(plan.steps.map(whyForbidden).filter(Boolean), []);
 assertEquals(await snapshot(), before, "planning changed something");
 const lease = await applyPlan(plan, { consent: "the test", ledger });
 await reach(true);
