@@ -1,6 +1,5 @@
 import { isMost, unicast } from "./_address_set.ts";
 import type { LinuxFacts } from "./_linux_facts.ts";
-import { parseMark } from "./_mark.ts";
 import { evaluate, type Place } from "./_nft_evaluate.ts";
 import { allPorts, PORTS, questionOf } from "./_nft_packet.ts";
 import {
@@ -37,7 +36,7 @@ const CHANGES_MAX = 32;
 
 /** A ruleset that is changed, drop by drop, until the connection is let in. */
 export class Draft {
-  /** The ruleset as it was, without rules of other leases for this. */
+  /** The ruleset as it was, without what other leases have opened. */
   readonly original: NftRuleset;
   readonly #facts: LinuxFacts;
   readonly #asked: Asked;
@@ -57,10 +56,8 @@ export class Draft {
     terms: PlanTerms,
   ) {
     this.#facts = facts;
-    // Rules of ours stay where they are, for positions count them, but open
-    // nothing: they may be gone before this one is.
-    this.original = muted(ruleset);
-    this.#ruleset = this.original;
+    this.original = ruleset;
+    this.#ruleset = ruleset;
     this.#asked = asked;
     this.#terms = terms;
     this.#owner = ownersOf(facts, ruleset);
@@ -237,24 +234,4 @@ function zoneOf({ name }: NftChain, { firewalld }: LinuxFacts): string {
   return firewalld.type === "known" && firewalld.value !== undefined
     ? firewalld.value.defaultZone
     : "public";
-}
-
-/** Rules of ours in their places, without effect. */
-function muted(ruleset: NftRuleset): NftRuleset {
-  const chains = new Map<string, NftChain>();
-  for (const [key, chain] of ruleset.chains) {
-    const ours = chain.rules.some(({ comment }) => parseMark(comment));
-    chains.set(
-      key,
-      !ours ? chain : {
-        ...chain,
-        rules: chain.rules.map((rule) =>
-          parseMark(rule.comment) === undefined
-            ? rule
-            : { ...rule, expr: [{ counter: null }] }
-        ),
-      },
-    );
-  }
-  return { ...ruleset, chains };
 }

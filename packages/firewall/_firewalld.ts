@@ -7,6 +7,14 @@ export interface Firewalld {
   readonly defaultZone: string;
   /** Whether its default zone lists the port; undefined if it was not asked. */
   readonly allowed: boolean | undefined;
+  /** The rich rules of all zones that are in use. */
+  readonly rich: readonly RichRule[];
+}
+
+/** A rich rule in a zone. */
+export interface RichRule {
+  readonly zone: string;
+  readonly rule: string;
 }
 
 /** The call of a method of firewalld, without starting it. */
@@ -46,6 +54,7 @@ export async function askFirewalld(
       value: {
         defaultZone,
         allowed: typeof allowed === "boolean" ? allowed : undefined,
+        rich: await richRules(ask, defaultZone),
       },
     };
   }
@@ -54,6 +63,27 @@ export async function askFirewalld(
   return none.test(ran.stderr)
     ? { type: "known", value: undefined }
     : { type: "unknown", why: `busctl failed: ${ran.stderr.trim()}` };
+}
+
+/** In the default zone, and in those that have an interface or a source. */
+async function richRules(
+  ask: Ask,
+  defaultZone: string,
+): Promise<readonly RichRule[]> {
+  const active = firstDatum(await ask(...busctl("zone.getActiveZones")));
+  const names = typeof active === "object" && active !== null
+    ? Object.keys(active)
+    : [];
+  const zones = [...new Set([defaultZone, ...names])];
+  const lists = await Promise.all(zones.map(async (zone) => {
+    const rules = firstDatum(
+      await ask(...busctl("zone.getRichRules", "s", zone)),
+    );
+    if (!Array.isArray(rules)) return [];
+    return rules.filter((rule) => typeof rule === "string")
+      .map((rule) => ({ zone, rule }));
+  }));
+  return lists.flat();
 }
 
 /** The first value that a call answered; undefined when it failed. */
@@ -80,7 +110,7 @@ async function askTool(ask: Ask): Promise<Fact<Firewalld | undefined>> {
   return zone.type === "ran" && zone.code === 0
     ? {
       type: "known",
-      value: { defaultZone: zone.stdout.trim(), allowed: undefined },
+      value: { defaultZone: zone.stdout.trim(), allowed: undefined, rich: [] },
     }
     : { type: "unknown", why: "firewall-cmd failed" };
 }

@@ -90,7 +90,10 @@ class Translator {
       case "-m":
         this.#module = this.#take();
         // A module without options, such as `socket`, is a condition too.
-        if (!WITH_OPTIONS.has(this.#module) && !PROTOCOLS.has(this.#module)) {
+        if (HEADERS.has(this.#module)) this.#expr.push(holds("no"));
+        else if (
+          !WITH_OPTIONS.has(this.#module) && !PROTOCOLS.has(this.#module)
+        ) {
           this.#expr.push(holds(this.#module === "rpfilter" ? "yes" : "maybe"));
         }
         return;
@@ -243,6 +246,9 @@ class Translator {
     return equal({ "&": [mark, Number(mask)] }, Number(value), negated);
   }
 }
+
+/** Modules for headers that a packet of TCP or UDP has not got. */
+const HEADERS = new Set(["rt", "mh", "ah", "esp", "sctp", "dccp", "icmp"]);
 
 /** Modules that ask for nothing but what their options say. */
 const WITH_OPTIONS = new Set([

@@ -9,7 +9,7 @@ import {
 } from "./_nft_ruleset.ts";
 import type { Asked } from "./_request.ts";
 import { runLocal } from "./_run_local.ts";
-import { parseUfwDefaults, type UfwPolicy } from "./_ufw.ts";
+import { parseUfwDefaults, parseUfwTuples, type UfwPolicy } from "./_ufw.ts";
 import type { AskOptions, Ran } from "./runner.ts";
 
 /** A fact, or why it is not known. */
@@ -233,7 +233,11 @@ async function readUfw(ask: Ask): Promise<Fact<UfwPolicy | undefined>> {
   if (!/^\s*ENABLED\s*=\s*["']?yes["']?\s*$/mi.test(ran.stdout)) {
     return { type: "known", value: undefined };
   }
-  return { type: "known", value: { input: parseUfwDefaults(ran.stdout) } };
+  // Root alone may read these; what cannot be read has no rule of ours.
+  const rules = await ask("cat", "/etc/ufw/user.rules", "/etc/ufw/user6.rules");
+  const tuples = rules.type === "ran" ? parseUfwTuples(rules.stdout) : [];
+  const input = parseUfwDefaults(ran.stdout);
+  return { type: "known", value: { input, tuples } };
 }
 
 /** The first line of what a tool complained about. */

@@ -68,7 +68,7 @@ export function evaluate(
   let touched: IntervalSet = NONE;
   let mayDrop: IntervalSet = NONE;
   const stages: Stage[] = [];
-  const doubts: Note<string>[] = strangers(bases, all);
+  const doubts: Note<string>[] = strangers(ruleset, bases, all);
   for (const { set } of doubts) tainted = unite(tainted, set);
   const marked = setsConnectionMark(ruleset);
   for (const packet of packetsOf(question)) {
@@ -160,16 +160,34 @@ function sees(chain: NftChain, packet: Packet): boolean {
   return chain.family === "inet" || chain.family === family;
 }
 
-/** Chains of bridges and of ARP are not followed. */
+/** Statements of which no packet dies. */
+const PEACEFUL = new Set([
+  ...["match", "counter", "log", "jump", "goto", "accept", "return"],
+  ...["continue", "comment"],
+]);
+
+/** Chains of bridges and of ARP are not followed: one may drop it, or not. */
 function strangers(
+  ruleset: NftRuleset,
   bases: readonly NftChain[],
   all: IntervalSet,
 ): Note<string>[] {
+  const isPeaceful = (chain: NftChain) =>
+    chain.policy !== "drop" &&
+    chain.rules.every(({ expr }) =>
+      expr.every((statement) =>
+        isRecord(statement) && PEACEFUL.has(Object.keys(statement)[0] ?? "")
+      )
+    );
   return bases
-    .filter(({ family, hook, rules, policy }) =>
-      (family === "arp" || family === "bridge" ||
-        family === "netdev" && hook !== "ingress" && hook !== "egress") &&
-      (policy === "drop" || rules.length > 0)
+    .filter(({ family, hook }) =>
+      family === "arp" || family === "bridge" ||
+      family === "netdev" && hook !== "ingress" && hook !== "egress"
+    )
+    .filter(({ family, table }) =>
+      ![...ruleset.chains.values()].filter((other) =>
+        other.family === family && other.table === table
+      ).every(isPeaceful)
     )
     .map((chain) => {
       const where = place({ chain, rule: undefined });

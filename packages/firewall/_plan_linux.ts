@@ -1,7 +1,7 @@
 import { Draft } from "./_draft.ts";
 import { judge } from "./_judge.ts";
 import type { LinuxFacts } from "./_linux_facts.ts";
-import { withoutOurs } from "./_mark.ts";
+import { managedPorts, muted } from "./_mark.ts";
 import { changeText, compareRulesets } from "./_proof.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import type { Ownership } from "./_steps.ts";
@@ -24,8 +24,12 @@ export function planLinux(
   if (facts.ruleset.type !== "known") {
     return { status: "refused", why: now.why, outcome: now };
   }
-  // Rules of other leases may go away at any time: each lease has its own.
-  const { ruleset: bare, others } = withoutOurs(facts.ruleset.value);
+  // Rules of other leases may go away at any time: each lease has its own. They
+  // stay where they are in the draft, for positions count them.
+  const { ruleset: bare, others } = muted(
+    facts.ruleset.value,
+    managedPorts(facts),
+  );
   const ruleset = { type: "known", value: bare } as const;
   const before = others ? judge({ ...facts, ruleset }, asked) : now;
   if (before.status === "open") {
@@ -34,7 +38,7 @@ export function planLinux(
   if (before.status !== "blocked-by") {
     return { status: "refused", why: before.why, outcome: before };
   }
-  const draft = new Draft(facts, facts.ruleset.value, asked, terms);
+  const draft = new Draft(facts, bare, asked, terms);
   const refusal = draft.open();
   if (refusal !== undefined) {
     return { status: "refused", why: refusal, outcome: before };
@@ -56,6 +60,7 @@ export function planLinux(
     id: terms.id,
     ...(terms.leaseSeconds !== undefined &&
       { leaseSeconds: terms.leaseSeconds }),
+    ...(terms.overrideDeny && { overrideDeny: true }),
     before: now.status === "open" ? onlyByOurs(now, asked) : before,
     ...{ after: draft.after, proof, steps: draft.steps },
   };

@@ -1,6 +1,7 @@
 import { busctl } from "./_firewalld.ts";
+import { richPriority } from "./_mark.ts";
 import type { Packet } from "./_nft_packet.ts";
-import type { NftChain, NftRule } from "./_nft_ruleset.ts";
+import type { NftChain, NftRule, NftRuleset, NftSet } from "./_nft_ruleset.ts";
 import type { Drop } from "./_nft_flow.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
@@ -20,6 +21,20 @@ export interface Ownership {
 /** The set of nft that holds the port while a lease lasts. */
 export function leaseSet({ id }: Pick<Ownership, "id">): string {
   return `hf_${id}`;
+}
+
+/** A set of ours in the kernel, and whose it is. */
+export interface OurSet {
+  readonly id: string;
+  readonly set: NftSet;
+}
+
+/** All sets of ours. */
+export function ourSets({ sets }: NftRuleset): readonly OurSet[] {
+  return [...sets].flatMap(([key, set]) => {
+    const [, id] = /\nhf_([a-z0-9]{8})$/.exec(key) ?? [];
+    return id === undefined ? [] : [{ id, set }];
+  });
 }
 
 /** A change in one place, and the commands of nft that make it. */
@@ -183,18 +198,6 @@ export function ufwStep(
     stdin: undefined,
     sentence: `Asks ufw to let in ${describeAsked(asked)}`,
   };
-}
-
-/**
- * The number by which a rule of firewalld is known again: it has no comment,
- * but a priority of its own. A positive one comes after the zone's denials.
- */
-export function richPriority(id: string, turn: 0 | 1): number {
-  const hash = [...id].reduce(
-    (sum, char) => (sum * 31 + char.charCodeAt(0)) % 15_000,
-    7,
-  );
-  return 2_000 + 2 * hash + turn;
 }
 
 /** A rich rule that lets just what is asked in. */

@@ -4,25 +4,7 @@ import { runLocal } from "./_run_local.ts";
 import { checkAccess } from "./check_access.ts";
 import { inspectFirewall } from "./inspect_firewall.ts";
 import type { Runner } from "./runner.ts";
-
-/** Runs a script as root of a network namespace of its own. */
-async function inNetns(script: string, ...args: string[]): Promise<unknown[]> {
-  const path = new URL(`./testdata/${script}`, import.meta.url).pathname;
-  const { success, stdout, stderr } = await new Deno.Command("unshare", {
-    args: [
-      "-Urnm",
-      Deno.execPath(),
-      "run",
-      "--quiet",
-      "--allow-all",
-      path,
-      ...args,
-    ],
-  }).output();
-  const decoder = new TextDecoder();
-  assert(success, decoder.decode(stderr));
-  return decoder.decode(stdout).trim().split("\n").map((l) => JSON.parse(l));
-}
+import { inNetns } from "./testdata/namespaces.ts";
 
 testWith({
   name: "verdicts and plans are the kernel's, on random rulesets",

@@ -54,6 +54,8 @@ export interface ReadyPlan {
   readonly request?: AccessRequest;
   /** After how many seconds it is closed again; left out for never. */
   readonly leaseSeconds?: number;
+  /** Whether denials on purpose are overridden. */
+  readonly overrideDeny?: boolean;
   /** How it is now. */
   readonly before: Outcome;
   /** How it would be: `would-open`, or why that cannot be promised. */

@@ -4,6 +4,7 @@
 // how many of them to skip. Prints one JSON line of counts; fails at the first
 // wrong verdict, with the ruleset.
 import fc from "fast-check";
+import { whyForbidden } from "../_guard_rules.ts";
 import { runLocal } from "../_run_local.ts";
 import { checkAccess, type Family, planAccess, type Runner } from "../mod.ts";
 import { BANNED, Lab, LINK, OURS, PEERS, type Probe, run } from "./lab.ts";
@@ -150,7 +151,11 @@ async function tryPlan(
   });
   if (plan.status === "refused") counts.refusedPlans++;
   if (plan.status !== "ready") return;
-  for (const { argv, stdin } of plan.steps) await run(argv, stdin);
+  for (const step of plan.steps) {
+    const why = whyForbidden(step);
+    if (why !== undefined) fail(request, `it plans ${why}`, ruleset);
+    await run(step.argv, step.stdin);
+  }
   const others = await lab.probe(
     tuples.map((tuple, i) =>
       probeOf(tuple, real[i] || i === 0 ? LONG_MS : SHORT_MS)

@@ -6,13 +6,24 @@ import net from "node:net";
 import type { Probe } from "./lab.ts";
 import { TextLineStream } from "./lines.ts";
 
+let lastPort = 10_000;
+
+/**
+ * A source port that was not used for long: the kernel remembers connections,
+ * and a packet of one that it knows is not new.
+ */
+function freshPort(): number {
+  lastPort = lastPort >= 60_000 ? 10_001 : lastPort + 1;
+  return lastPort;
+}
+
 /** Whether a connection opens and its server's first byte arrives. */
 function probeTcp([host, port, ms, , from]: Probe): Promise<boolean> {
   return new Promise((resolve) => {
+    const localPort = freshPort();
     const socket = net.connect({
-      host,
-      port,
-      ...from && { localAddress: from },
+      ...{ host, port, localPort },
+      localAddress: from ?? (host.includes(":") ? "::" : "0.0.0.0"),
     });
     const end = (open: boolean) => {
       clearTimeout(timer);
@@ -41,7 +52,7 @@ function probeUdp([host, port, ms, , from]: Probe): Promise<boolean> {
     const send = () => socket.send("x", port, host, () => {});
     socket.on("message", () => --left === 0 ? end(true) : send());
     socket.on("error", () => end(false));
-    socket.bind(0, from, send);
+    socket.bind(freshPort(), from, send);
   });
 }
 
