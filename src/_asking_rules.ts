@@ -34,8 +34,12 @@ export class AskingRules {
     this.#notBefore = now + limit * (0.5 + random / 2);
   }
 
-  /** The network changed, or the other peer said something: ask at will. */
+  /**
+   * The network changed, or the other peer said something: ask at will. A
+   * question that is under way is taken back.
+   */
   reset(): void {
+    this.#asking = false;
     this.#failures = 0;
     this.#notBefore = -Infinity;
   }

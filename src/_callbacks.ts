@@ -35,7 +35,11 @@ interface Caller {
   calling: AbortController | undefined;
 }
 
-const WAIT_MS = 300;
+// Who meets for the first time mostly gets through; who has lost a path, and
+// whose stream stands still, is worth a connection that may be too much.
+const WAIT_MS: Readonly<Record<CallReason, number>> = {
+  ...{ meet: 300, moved: 100, where: 100 },
+};
 const RETRY_FIRST_MS = 1_000;
 const TRIES_MAX = 6;
 /** How many streams may be called back for. */
@@ -121,7 +125,9 @@ export class Callbacks {
     const before = this.#context.progress(peer, name);
     const needed = () => this.#context.progress(peer, name) === before;
     for (let tries = 0; tries < TRIES_MAX; tries++) {
-      const wait = tries === 0 ? WAIT_MS : RETRY_FIRST_MS * 2 ** (tries - 1);
+      const wait = tries === 0
+        ? WAIT_MS[reason]
+        : RETRY_FIRST_MS * 2 ** (tries - 1);
       await delay(wait, { signal });
       if (!needed()) return;
       const conn = await this.#dial(caller, signal).catch(() => undefined);

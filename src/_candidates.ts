@@ -133,15 +133,17 @@ export function placeText({ hostname, port }: Candidate): string {
 
 /**
  * What the other peer's move means for a connection that leads to `remote`:
- * `lost` when that address was among its candidates and is no more, else the
- * connection may live and is replaced before it is left.
+ * `path-lost` when that address was among its candidates and is no more;
+ * nothing when it is among the new ones alone, since then it is there already;
+ * else the connection may live, and is replaced before it is left.
  */
 export function afterMove(
   remote: string | undefined,
   before: readonly Candidate[],
   after: readonly Candidate[],
-): "path-lost" | "path-changed" {
+): "path-changed" | "path-lost" | undefined {
   const has = (list: readonly Candidate[]) =>
     list.some(({ hostname }) => hostname === remote);
-  return has(before) && !has(after) ? "path-lost" : "path-changed";
+  if (has(before)) return has(after) ? "path-changed" : "path-lost";
+  return has(after) ? undefined : "path-changed";
 }

@@ -17,3 +17,13 @@ export class Limit implements Disposable {
     clearTimeout(this.#timer);
   }
 }
+
+/** Rejects with its reason when the signal aborts. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    signal.addEventListener("abort", () => reject(signal.reason), {
+      once: true,
+    });
+  });
+}

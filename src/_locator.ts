@@ -76,6 +76,12 @@ export class Locator {
     if (!this.#ended) this.#tellers?.tell(peers);
   }
 
+  /** A broker is back: what has not been heard or answered goes at once. */
+  hurry(): void {
+    this.#tellers?.hurry();
+    for (const route of this.#routes.keys()) route.hurry();
+  }
+
   /** A peer says that it is elsewhere. */
   heard(peer: string, place: Whereabouts): void {
     for (const [route, to] of this.#routes) {

@@ -121,6 +121,7 @@ export class PeerHandle extends EventReader<PeerEvent> implements Peer {
         map: (event) => ({ type: "signalling", event }),
         signal,
       });
+      signalling.on("broker-up", () => this.#locator.hurry(), { signal });
     }
     const { network } = followed;
     if (network !== undefined) {

@@ -9,12 +9,12 @@ import {
   afterMove,
   inDialOrder,
   type InterfaceRow,
-  placeText,
   sameCandidates,
 } from "./_candidates.ts";
 import { connectFrom } from "./_connect_from.ts";
 import { closeQuietly } from "./_crossroads.ts";
-import { Limit } from "./_limit.ts";
+import { aborted, Limit } from "./_limit.ts";
+import { Race, type RaceNews } from "./_race.ts";
 import type { Candidate, Whereabouts } from "./_meeting.ts";
 
 /** What a route needs of its peer. */
@@ -41,7 +41,6 @@ export interface RouteContext {
 const PASS_DEADLINE_MS = 6_000;
 const ATTEMPT_MS = 3_000;
 const STAGGER_MS = 100;
-const PASSES_MAX = 4;
 // A known address that is right answers within that; past it the other peer
 // may have moved, and is asked while the known ones are still tried.
 const ASK_AFTER_MS = 200;
@@ -51,6 +50,12 @@ const ASK_TIMEOUT_MS = 15_000;
 const OFFER_MS = 5_000;
 // The other peer waits a moment before it calls, and then needs a round trip.
 const CALL_MS = 4_000;
+
+// After them a packet to the same place may leave by another way.
+const OTHER_WAY: ReadonlySet<string> = new Set([
+  ...["address-added", "carrier-gained", "default-interface-changed"],
+  ...["gateway-changed", "online", "path-changed", "woke"],
+]);
 
 /** See the module's comment. */
 export class Route {
@@ -68,7 +73,7 @@ export class Route {
       readonly timer: ReturnType<typeof setTimeout>;
     }
     | undefined;
-  #dialling: ((what: "changed" | "moved" | "offered") => void) | undefined;
+  #dialling: ((news: RaceNews) => void) | undefined;
   #remote: string | undefined;
 
   constructor(known: Whereabouts, context: RouteContext) {
@@ -85,7 +90,7 @@ export class Route {
         new DOMException("The network changed", "AbortError"),
       );
       // A packet that left from an address that went is answered by nobody.
-      this.#dialling?.("changed");
+      if (OTHER_WAY.has(event.type)) this.#dialling?.("changed");
       this.news.emit(event);
     }, { signal });
   }
@@ -110,15 +115,26 @@ export class Route {
     if (this.#ended.signal.aborted || to.at <= this.#known.at) return false;
     const before = this.#known;
     this.#known = to;
+    this.#asking?.abort(new DOMException("It has said so", "AbortError"));
+    this.#asking = undefined;
     this.#rules.reset();
     if (sameCandidates(before.candidates, to.candidates)) return false;
     this.#context.located(to.candidates, reason);
     if (this.#dialling !== undefined) this.#dialling("moved");
     else {
       const type = afterMove(this.#remote, before.candidates, to.candidates);
-      this.news.emit({ type });
+      if (type !== undefined) this.news.emit({ type });
     }
     return true;
+  }
+
+  /** A question that is under way is asked again, at once. */
+  hurry(): void {
+    if (this.#asking === undefined) return;
+    this.#asking.abort(new DOMException("A broker is back", "AbortError"));
+    this.#asking = undefined;
+    this.#rules.reset();
+    this.#ask();
   }
 
   /** The other peer made a connection to this one: the stream may go over it. */
@@ -153,58 +169,18 @@ export class Route {
   #race(signal: AbortSignal, first: boolean): Promise<Transport> {
     const offered = this.#takeOffered();
     if (offered !== undefined) return Promise.resolve(offered);
-    const over = new AbortController();
-    const ends = AbortSignal.any([signal, over.signal, this.#ended.signal]);
-    const tried = new Set<string>();
-    let running = 0;
-    let done = false;
-    let late: ReturnType<typeof setTimeout> | undefined;
-    return new Promise((resolve, reject) => {
-      const finish = (settle: () => void): void => {
-        if (done) return;
-        done = true;
-        clearTimeout(timer);
-        clearTimeout(late);
-        this.#dialling = undefined;
-        over.abort(new DOMException("Another way was faster", "AbortError"));
-        settle();
-      };
-      const pass = (): void => {
-        const targets = inDialOrder(
-          this.#known.candidates,
-          this.#context.interfaces(),
-        ).filter((candidate) => !tried.has(placeText(candidate)));
-        if (running > 0 && (targets.length === 0 || running >= PASSES_MAX)) {
-          return;
-        }
-        for (const target of targets) tried.add(placeText(target));
-        running++;
-        this.#pass(targets, ends).then(
-          (conn) => done ? closeQuietly(conn) : finish(() => resolve(conn)),
-          (error) => {
-            if (--running > 0) return;
-            const fail = () => finish(() => reject(error));
-            // A refusal is quicker than the other peer's call. Later ones find
-            // the stream waiting for them.
-            if (!first || ends.aborted || !this.#context.callable()) {
-              return fail();
-            }
-            late = setTimeout(fail, CALL_MS);
-            signal.addEventListener("abort", fail, { once: true });
-          },
-        );
-      };
-      this.#dialling = (what) => {
-        if (what === "changed") tried.clear();
-        if (what !== "offered") return pass();
-        const transport = this.#takeOffered();
-        if (transport === undefined) return;
-        if (done) closeQuietly(transport);
-        else finish(() => resolve(transport));
-      };
-      const timer = setTimeout(() => this.#ask(), ASK_AFTER_MS);
-      pass();
-    });
+    return new Race({
+      signal: AbortSignal.any([signal, this.#ended.signal]),
+      targets: () =>
+        inDialOrder(this.#known.candidates, this.#context.interfaces()),
+      pass: (targets, ends) => this.#pass(targets, ends),
+      taken: () => this.#takeOffered(),
+      // A refusal is quicker than the other peer's call. Later ones find the
+      // stream waiting for them.
+      lateMs: first && this.#context.callable() ? CALL_MS : 0,
+      slowMs: ASK_AFTER_MS,
+      slow: () => this.#ask(),
+    }, (heard) => this.#dialling = heard).won;
   }
 
   async #pass(
@@ -243,12 +219,11 @@ export class Route {
     const answered = this.#context.askWhere(limit.signal);
     answered.catch(() => undefined).then((answer) => {
       limit[Symbol.dispose]();
-      this.#asking = undefined;
-      const aborted = asking.signal.aborted;
       const news = answer !== undefined && this.moved(answer, "redial");
+      // Taken back: another one is under way, or may be.
+      if (this.#asking !== asking) return;
+      this.#asking = undefined;
       this.#rules.answered(news, performance.now(), Math.random());
-      // The network changed while it was asked: that says nothing of the peer.
-      if (aborted) this.#rules.reset();
     });
   }
 
@@ -266,16 +241,6 @@ export class Route {
       // The watch is closed: silence tells it then.
     }
   }
-}
-
-/** Rejects with its reason when the signal aborts. */
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => {
-    if (signal.aborted) return reject(signal.reason);
-    signal.addEventListener("abort", () => reject(signal.reason), {
-      once: true,
-    });
-  });
 }
 
 function hostnameOf({ remoteAddr }: Transport): string | undefined {

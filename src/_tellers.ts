@@ -22,6 +22,11 @@ export class Tellers {
     }
   }
 
+  /** A broker is back: what is on its way waits no longer for its turn. */
+  hurry(): void {
+    this.tell([...this.#telling.keys()]);
+  }
+
   end(): void {
     for (const telling of this.#telling.values()) telling.abort();
     this.#telling.clear();

@@ -247,6 +247,7 @@ Deno.test("a connection is left at once only when its address was one of the pee
   const [a, b] = [[at("192.0.2.1")], [at("192.0.2.2")]];
   assertEquals(afterMove("192.0.2.1", a, b), "path-lost");
   assertEquals(afterMove("192.0.2.1", a, [...a, ...b]), "path-changed");
+  assertEquals(afterMove("192.0.2.2", a, b), undefined, "it is there already");
   assertEquals(afterMove("198.51.100.7", a, b), "path-changed");
   assertEquals(afterMove(undefined, a, b), "path-changed");
 });

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- its starter reads what it prints
 /** Counts the bytes of each stream; see `tests/serve_test.ts`. */
 import { parseArgs } from "node:util";
 import { serve, type ServeOptions } from "@holdfast/holdfast";
@@ -48,4 +47,5 @@ const server = await serve(async (conn, { kept, keep }) => {
 await new Promise((resolve) => setTimeout(resolve, 0));
 const { port } = server.addr as Deno.NetAddr;
 restored ||= server.state.connections.some((conn) => conn.restored);
-console.log(JSON.stringify({ port, pid: Deno.pid, restored }));
+const line = JSON.stringify({ port, pid: Deno.pid, restored });
+Deno.stdout.writeSync(new TextEncoder().encode(line + "\n"));
