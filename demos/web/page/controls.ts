@@ -113,14 +113,9 @@ export class Controls {
   }
 
   #add(parent: HTMLElement, name: string, face: Control["face"]): void {
-    const button = html("button", {
-      type: "button",
-      id: `button-${name}`,
-      "aria-labelledby": `title-${name}`,
-      "aria-describedby": `hint-${name}`,
-    });
-    const title = html("span", { id: `title-${name}`, class: "name" });
-    const hint = html("span", { id: `hint-${name}`, class: "hint" });
+    const button = html("button", { type: "button", id: `button-${name}` });
+    const title = html("span", { class: "name" });
+    const hint = html("span", { class: "hint" });
     button.append(title, hint);
     parent.append(button);
     const control: Control = {

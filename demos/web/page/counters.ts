@@ -25,6 +25,8 @@ export function showCounters(view: View, rate: Sample | undefined): void {
 
 function showDirection(id: string, direction: Direction, rate: number): void {
   const { sent, received } = direction;
+  setData(byId(id), "received", String(received));
+  setData(byId(id), "sent", String(sent));
   show(id, bytes(received), `of ${bytes(sent)} sent, ${bytes(rate)}/s`);
 }
 
