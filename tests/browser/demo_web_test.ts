@@ -7,11 +7,11 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { testWith } from "@holdfast/testkit";
 import axe from "axe-core";
 import type { BrowserContext, Page } from "playwright-core";
-import { type DemoWeb, isAlive, startDemoWeb } from "../process/_demo_web.ts";
+import { isAlive, startDemoWeb } from "../process/_demo_web.ts";
 import { startChromium } from "./_chromium.ts";
 
 const HANG_MS = 60_000;
-const WIDE = { width: 1280, height: 900 };
+const WIDE = { width: 1280, height: 1000 };
 const PHONE = { width: 360, height: 740 };
 
 /** A page, and all that went wrong in it. */
@@ -231,9 +231,15 @@ async function connection(page: Page): Promise<number> {
   return Number(/connection number (\d+)/.exec(text)?.[1] ?? 0);
 }
 
-async function pictures(demo: DemoWeb, page: Page): Promise<void> {
+/** The pictures of the documentation, after a minute of what one does there. */
+async function pictures(page: Page): Promise<void> {
   if (Deno.env.get("HOLDFAST_SCREENSHOT") !== "1") return;
-  await demo.hello();
+  const story = ["cut", "move", "replace", "broker-2", "kill", "cut-silently"];
+  for (const name of story) {
+    await new Promise((resolve) => setTimeout(resolve, 8_000));
+    await press(page, name);
+  }
+  await new Promise((resolve) => setTimeout(resolve, 5_000));
   for (
     const [scheme, size, name] of [
       ["light", WIDE, "demo-web"],
@@ -244,7 +250,7 @@ async function pictures(demo: DemoWeb, page: Page): Promise<void> {
     await page.emulateMedia({ colorScheme: scheme });
     await page.setViewportSize(size);
     await page.evaluate("scrollTo(0, 0)");
-    await flows(page, "picture");
+    await flows(page, "the picture");
     await page.screenshot({ path: `docs/${name}.png` });
   }
 }
@@ -285,7 +291,7 @@ testWith({
     ) {
       assert(log!.includes(word), word);
     }
-    await pictures(demo, page);
+    await pictures(page);
     assertEquals(trouble, []);
   },
 });

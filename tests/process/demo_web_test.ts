@@ -222,6 +222,27 @@ testWith({
 });
 
 testWith({
+  name: "the programs of a demo:web that was killed itself end all the same",
+  needs: ["sh"],
+  async fn() {
+    const demo = await startDemoWeb();
+    const before = new Set<string>();
+    for await (const { name } of Deno.readDir(".")) before.add(name);
+    assertEquals((await act(demo, "replace-server")).status, 200);
+    const { client, server, brokers } = (await demo.hello()).view;
+    demo.child.kill("SIGKILL");
+    await demo[Symbol.asyncDispose]();
+    for (const { pid } of [client, server, ...brokers]) {
+      await until(() => !isAlive(pid), `process ${pid} to end`);
+    }
+    // Its folder is what it cannot take away.
+    const folders = [...before].filter((name) => /^\.demo-[0-9a-f]/.test(name));
+    assertEquals(folders.length, 1);
+    await Deno.remove(folders[0]!, { recursive: true });
+  },
+});
+
+testWith({
   name: "demo:web tells what is wrong in one sentence",
   needs: ["unix"],
   async fn() {

@@ -5,15 +5,22 @@ import { bytes } from "./format.ts";
 import { scaleFor } from "./scale.ts";
 
 const SPAN_MS = 60_000;
-const HEIGHT = 200;
+const HEIGHT = 212;
 /** Above it is the lane of what happened. */
-const TOP = 30;
-const LANE = 8;
+const TOP = 42;
 const BOTTOM = 20;
 const MIDDLE = (HEIGHT - BOTTOM + TOP) / 2;
 const REACH = MIDDLE - TOP;
 const MARKS_MAX = 120;
+/** Samples, two seconds of them. */
+const RECENT = 8;
 
+/** A row for each kind, so that they do not cover each other. */
+const ROWS: Readonly<Record<string, number>> = {
+  action: 7,
+  trouble: 20,
+  good: 33,
+};
 const SHAPES: Readonly<Record<string, string>> = {
   action: "M-5 -5H5L0 5Z",
   trouble: "M0 -5.5L5.5 0L0 5.5L-5.5 0Z",
@@ -53,8 +60,13 @@ export class Chart {
     }).observe(this.#svg);
   }
 
-  get last(): Sample | undefined {
-    return this.#samples.at(-1);
+  /** The rates of late: of one moment they are restless. */
+  recent(): { readonly up: number; readonly down: number } {
+    const last = this.#samples.slice(-RECENT);
+    const mean = (of: (sample: Sample) => number) =>
+      last.reduce((sum, sample) => sum + of(sample), 0) /
+      Math.max(1, last.length);
+    return { up: mean(({ up }) => up), down: mean(({ down }) => down) };
   }
 
   clear(): void {
@@ -78,7 +90,12 @@ export class Chart {
     group.append(svg("title", {}, note.text), svg("path", { d: shape }));
     if (note.kind === "action") {
       group.append(
-        svg("line", { x1: 0, x2: 0, y1: LANE, y2: HEIGHT - BOTTOM - LANE }),
+        svg("line", {
+          x1: 0,
+          x2: 0,
+          y1: 6,
+          y2: HEIGHT - BOTTOM - ROWS["action"]!,
+        }),
       );
     }
     this.#marks.push({ note, group });
@@ -111,7 +128,11 @@ export class Chart {
       this.#marks.shift()!.group.remove();
     }
     for (const { note, group } of this.#marks) {
-      setAttribute(group, "transform", `translate(${x(note.at)} ${LANE})`);
+      setAttribute(
+        group,
+        "transform",
+        `translate(${x(note.at)} ${ROWS[note.kind]})`,
+      );
     }
   }
 

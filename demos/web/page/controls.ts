@@ -146,7 +146,9 @@ export class Controls {
         : state.why;
       setText(control.title, title);
       const off = control.why !== undefined;
-      setText(control.hint, off && !busy ? `Not now: ${control.why}.` : hint);
+      // Said once, above, when the whole server is away.
+      const says = off && !busy && !this.away;
+      setText(control.hint, says ? `Not now: ${control.why}.` : hint);
       setAttribute(control.button, "aria-disabled", String(off));
       setData(control.button, "busy", busy ? "yes" : "no");
       setData(control.button, "action", action);

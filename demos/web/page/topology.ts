@@ -99,8 +99,8 @@ export class Topology {
     this.#gate.show(
       link.blocked ? "blocked" : link.attached ? "running" : "off",
       `Port ${link.port}`,
-      link.blocked ? `blocked by ${name}` : "open",
-      phase === "starting" ? "" : carried,
+      link.blocked ? "blocked" : "open",
+      link.blocked ? `by ${name}` : phase === "starting" ? "" : carried,
     );
     this.#ghosts.forEach((ghost, i) =>
       setData(ghost, "shown", server.generation > i + 1 ? "yes" : "no")
