@@ -141,7 +141,13 @@ export const SUITES: readonly Suite[] = [
   },
   {
     name: "demos",
-    paths: ["demos"],
+    // By name: of a folder that has a workspace member in it, Deno 2.9 runs
+    // the member's tests and leaves the others out without a word.
+    paths: [
+      "demos/web/content_property_test.ts",
+      "demos/web/guard_test.ts",
+      "demos/web/page/format_test.ts",
+    ],
     permissions: [],
     doc: false,
   },

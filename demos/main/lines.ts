@@ -10,8 +10,14 @@ export interface Line {
 /** Says something to the program that started this one. */
 export function say(line: Line): void {
   const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
-  for (let at = 0; at < bytes.length;) {
-    at += Deno.stdout.writeSync(bytes.subarray(at));
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Whoever started this program is gone.
+    Deno.exit(1);
   }
 }
 

@@ -8,7 +8,7 @@ import { importIdentity } from "@holdfast/signal";
 import { type Line, readLines, say } from "../main/lines.ts";
 import { Checker, NOTHING } from "./content.ts";
 import { drink, type Flow, Gaps, pour } from "./flow.ts";
-import { type ClientSetup, PROGRESS_MS, STREAM } from "./setup.ts";
+import { type ClientSetup, PROGRESS_MS, sayBrokers, STREAM } from "./setup.ts";
 
 try {
   await main();
@@ -27,6 +27,7 @@ async function main(): Promise<void> {
     stream: setup.replay ? STREAM : withoutReplay(STREAM),
   });
   peer.on("*", (event) => say({ type: "event", event }));
+  sayBrokers(peer);
   void obey(lines, peer);
   const asked = performance.now();
   const conn = await peer.connect(setup.server);

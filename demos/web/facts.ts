@@ -60,9 +60,9 @@ export class Facts {
     longestMs: 0,
   };
   /** The brokers that each program says it is connected to. */
-  readonly brokersOf: Readonly<Record<"client" | "server", Set<string>>> = {
-    client: new Set(),
-    server: new Set(),
+  readonly brokersOf: Record<"client" | "server", readonly string[]> = {
+    client: [],
+    server: [],
   };
   readonly #history: History;
   // What was told and is still so.
@@ -78,6 +78,9 @@ export class Facts {
         Object.assign(this.down, line.tally);
         this.up.sent = line.sent;
         this.client.longestMs = Math.max(this.client.longestMs, line.longestMs);
+        return;
+      case "brokers":
+        this.brokersOf.client = line.up;
         return;
       case "connected":
         Object.assign(this.client, { attached: true, epoch: 1 });
@@ -99,6 +102,9 @@ export class Facts {
         return;
       case "serving":
         return this.#serving(line);
+      case "brokers":
+        this.brokersOf.server = line.up;
+        return;
       case "accepted":
         facts.keyId = line.keyId;
         return;
@@ -126,8 +132,6 @@ export class Facts {
   // deno-lint-ignore no-explicit-any -- said by a program of this demo
   #event(who: "client" | "server", event: any): void {
     const inner = event.event;
-    if (inner?.type === "broker-up") this.brokersOf[who].add(inner.broker);
-    if (inner?.type === "broker-down") this.brokersOf[who].delete(inner.broker);
     if (event.type === "stream") this.#stream(who, inner);
     if (!this.#isNews(who, inner)) return;
     const text = describeFor(event);

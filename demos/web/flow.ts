@@ -40,11 +40,12 @@ export async function pour(flow: Flow): Promise<void> {
   try {
     for (;;) {
       const now = performance.now();
-      const due = (now - from) / 1000 * rateBytesPerS - sent;
-      if (due > rateBytesPerS * BEHIND_MAX_MS / 1000) {
+      let due = (now - from) / 1000 * rateBytesPerS - sent;
+      const most = BEHIND_MAX_MS / 1000 * rateBytesPerS;
+      if (due > most) {
         from = now - BEHIND_MAX_MS;
         sent = 0;
-        continue;
+        due = most;
       }
       const size = Math.min(PIECE_BYTES, Math.floor(due));
       const bytes = piece.subarray(0, Math.max(0, size));

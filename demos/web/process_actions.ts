@@ -33,7 +33,7 @@ function killBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
       if (await stage.probe(port)) {
         throw new Error(`port ${port} still takes connections`);
       }
-      return `kill -9 ${pid}: broker ${n} is dead, port ${port} refuses connections`;
+      return `broker ${n}, process ${pid}, is dead by kill -9, and port ${port} refuses connections`;
     },
   };
 }
@@ -128,8 +128,8 @@ function sleep(stage: Stage): Action {
         throw new Error(`ps says that process ${pid} is "${state}"`);
       }
       return state === undefined
-        ? `SIGSTOP was sent to process ${pid}; there is no ps to see it by`
-        : `SIGSTOP: ps says that client ${pid} is stopped`;
+        ? `the client, process ${pid}, got SIGSTOP; there is no ps to see it by`
+        : `the client, process ${pid}, got SIGSTOP, and ps says that it is stopped`;
     },
   };
 }
@@ -146,13 +146,13 @@ function wake(stage: Stage): Action {
       Deno.kill(pid, "SIGCONT");
       client.asleep = false;
       if (stage.blocked || !stage.facts.server.up) {
-        return `SIGCONT: client ${pid} runs; the stream waits for a path`;
+        return `the client, process ${pid}, got SIGCONT; the stream waits for a path`;
       }
       await stage.until(
         () => up.sent > before.sent && down.received > before.received,
         "the stream did not go on",
       );
-      return `SIGCONT: client ${pid} runs, and bytes flow both ways again`;
+      return `the client, process ${pid}, got SIGCONT, and bytes flow both ways again`;
     },
   };
 }

@@ -39,7 +39,7 @@ export async function run(options: WebOptions): Promise<void> {
   const meter = new Meter();
   const runId = crypto.randomUUID();
   const token = crypto.getRandomValues(new Uint8Array(16)).toHex();
-  let actions: Actions | undefined;
+  let actions: Actions | undefined = undefined;
   const hello = (): Hello => ({
     run: runId,
     place: actions === undefined ? "" : placeOf(stage),

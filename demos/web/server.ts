@@ -19,7 +19,7 @@ import { readState, writeState } from "../main/successor.ts";
 import { Checker, NOTHING, type Tally } from "./content.ts";
 import { drink, type Flow, Gaps, pour } from "./flow.ts";
 import { killedPeerState } from "./restored.ts";
-import { PROGRESS_MS, type ServerSetup, STREAM } from "./setup.ts";
+import { PROGRESS_MS, sayBrokers, type ServerSetup, STREAM } from "./setup.ts";
 
 const COMMIT_MS = 25;
 // Longer than anybody lets a client sleep.
@@ -68,6 +68,7 @@ async function serve(
     restore,
   });
   peer.on("*", (event) => say({ type: "event", event }));
+  sayBrokers(peer);
   await upgrader.ready();
   const { port } = peer.addr as Deno.NetAddr;
   say({ type: "serving", pid: Deno.pid, port });

@@ -1,5 +1,6 @@
 /** What the programs of the page are told when they start. */
-import type { PeerStreamOptions } from "@holdfast/holdfast";
+import type { Peer, PeerStreamOptions } from "@holdfast/holdfast";
+import { say } from "../main/lines.ts";
 
 /** What both are told. */
 interface CommonSetup {
@@ -39,6 +40,16 @@ export interface ServerSetup extends CommonSetup {
 
 /** How the stream behaves: a dead path is given up after 1.5 s of silence. */
 export const STREAM: PeerStreamOptions = { heartbeatMs: 500, redialMaxMs: 500 };
+
+/** Says over and over which brokers a peer is connected to. */
+export function sayBrokers({ signalling }: Peer): void {
+  setInterval(() => {
+    const up = signalling.state.brokers.filter(({ status }) => status === "up");
+    say({ type: "brokers", up: up.map(({ url }) => url) });
+  }, BROKERS_MS);
+}
+
+const BROKERS_MS = 250;
 
 /** How often a program says where it stands. */
 export const PROGRESS_MS = 50;

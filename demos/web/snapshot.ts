@@ -91,8 +91,8 @@ export function viewOf(
       epoch: client.epoch,
     },
     brokers: brokersOf(stage),
-    up: honest(facts.up),
-    down: honest(facts.down),
+    up: honest(facts.up, phase === "lost"),
+    down: honest(facts.down, phase === "lost"),
     longestPauseMs: facts.longestPauseMs,
     resumed: client.resumed,
     actions: actions?.view() ?? {},
@@ -100,10 +100,11 @@ export function viewOf(
 }
 
 // The sender's word may be a moment older than the receiver's, and what arrived
-// was certainly sent.
-function honest(direction: Direction): Direction {
-  const { sent, received } = direction;
-  return { ...direction, sent: Math.max(sent, received) };
+// was certainly sent. Once the stream is over, what has not arrived is lost.
+function honest(direction: Direction, over: boolean): Direction {
+  const { received, lost } = direction;
+  const sent = Math.max(direction.sent, received);
+  return { ...direction, sent, lost: over ? lost + sent - received : lost };
 }
 
 function brokersOf({ brokers, brokersUp, facts }: Stage): BrokerView[] {
@@ -111,8 +112,8 @@ function brokersOf({ brokers, brokersUp, facts }: Stage): BrokerView[] {
     port: broker.port,
     pid: broker.pid,
     up: brokersUp.has(broker),
-    client: facts.brokersOf.client.has(broker.url),
-    server: facts.brokersOf.server.has(broker.url),
+    client: facts.brokersOf.client.includes(broker.url),
+    server: facts.brokersOf.server.includes(broker.url),
   }));
 }
 

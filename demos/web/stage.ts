@@ -120,6 +120,11 @@ export class Stage {
       localAddress: this.addresses[0],
     });
     const { ms } = await client.hear("connected");
+    const { up, down } = this.facts;
+    await this.until(
+      () => up.received > 0 && down.received > 0,
+      "no byte arrived",
+    );
     this.history.note(
       "demo",
       "good",
@@ -144,7 +149,7 @@ export class Stage {
     void server.ended.then(() => {
       if (this.server !== server) return;
       facts.up = false;
-      this.facts.brokersOf.server.clear();
+      this.facts.brokersOf.server = [];
     });
     const serving = server.hear("serving");
     await server.tell({

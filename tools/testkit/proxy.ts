@@ -109,15 +109,21 @@ export class CutProxy implements AsyncDisposable {
     held: (bytes: number) => void,
   ): void {
     const { delayMs = 0 } = this.#options;
+    // What was held back may still come when it is full already.
+    let full = false;
     from.on("data", (data) => {
       this.bytes += data.length;
       held(data.length);
       const pass = (): void => {
         held(-data.length);
         if (to.destroyed) return;
-        if (to.write(data)) return;
+        if (to.write(data) || full) return;
+        full = true;
         from.pause();
-        to.once("drain", () => from.resume());
+        to.once("drain", () => {
+          full = false;
+          from.resume();
+        });
       };
       this.#after(delayMs, pass);
     });

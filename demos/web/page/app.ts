@@ -35,7 +35,7 @@ function draw(): void {
     drawing = false;
     if (view === undefined) return;
     showPhase(view);
-    showCounters(view, chart.last);
+    showCounters(view, chart.recent());
     controls.show(view);
     topology.show(view);
     chart.show(view.now);
@@ -44,6 +44,10 @@ function draw(): void {
 }
 
 function showPhase({ phase, why, silentSince, now }: View): void {
+  if (controls.away) {
+    setData(byId("phase"), "phase", "away");
+    return setText(byId("phase-text"), "The demo’s server is away");
+  }
   setData(byId("phase"), "phase", phase);
   const since = silentSince === undefined || phase !== "waiting"
     ? ""

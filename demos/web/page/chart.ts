@@ -1,21 +1,37 @@
 /** The last minute: one direction above the line, the other below, and what happened. */
 import type { Note, Sample } from "../view.ts";
 import { byId, setAttribute, setText, svg } from "./dom.ts";
-import { bytes, roundUp } from "./format.ts";
+import { bytes } from "./format.ts";
+import { scaleFor } from "./scale.ts";
 
 const SPAN_MS = 60_000;
-const HEIGHT = 190;
-const TOP = 16;
+const HEIGHT = 212;
+/** Above it is the lane of what happened. */
+const TOP = 42;
 const BOTTOM = 20;
 const MIDDLE = (HEIGHT - BOTTOM + TOP) / 2;
 const REACH = MIDDLE - TOP;
 const MARKS_MAX = 120;
+/** Samples, two seconds of them. */
+const RECENT = 8;
+
+/** A row for each kind, so that they do not cover each other. */
+const ROWS: Readonly<Record<string, number>> = {
+  action: 7,
+  trouble: 20,
+  good: 33,
+};
+const SHAPES: Readonly<Record<string, string>> = {
+  action: "M-5 -5H5L0 5Z",
+  trouble: "M0 -5.5L5.5 0L0 5.5L-5.5 0Z",
+  good: "M-4 0a4 4 0 1 0 8 0a4 4 0 1 0 -8 0Z",
+};
 
 /** See the module's comment. */
 export class Chart {
   readonly #svg = byId("chart");
   readonly #samples: Sample[] = [];
-  readonly #marks: { readonly note: Note; readonly line: SVGElement }[] = [];
+  readonly #marks: { readonly note: Note; readonly group: SVGElement }[] = [];
   readonly #marking = svg("g");
   readonly #up = svg("path", { class: "area up" });
   readonly #down = svg("path", { class: "area down" });
@@ -31,20 +47,26 @@ export class Chart {
   constructor() {
     this.#svg.append(
       ...this.#grid,
-      this.#marking,
       this.#up,
       this.#down,
+      this.#marking,
       ...this.#scales,
       this.#from,
       this.#to,
     );
+    // Told, and not asked for: asking would make the browser lay out the page.
     new ResizeObserver(([entry]) => {
       this.#width = Math.floor(entry!.contentRect.width);
     }).observe(this.#svg);
   }
 
-  get last(): Sample | undefined {
-    return this.#samples.at(-1);
+  /** The rates of late: of one moment they are restless. */
+  recent(): { readonly up: number; readonly down: number } {
+    const last = this.#samples.slice(-RECENT);
+    const mean = (of: (sample: Sample) => number) =>
+      last.reduce((sum, sample) => sum + of(sample), 0) /
+      Math.max(1, last.length);
+    return { up: mean(({ up }) => up), down: mean(({ down }) => down) };
   }
 
   clear(): void {
@@ -56,57 +78,61 @@ export class Chart {
   add(sample: Sample): void {
     this.#samples.push(sample);
     // One more than is seen, so that the line comes from outside.
-    while (this.#samples[1]! && this.#samples[1].at < sample.at - SPAN_MS) {
+    while (this.#samples[1] && this.#samples[1].at < sample.at - SPAN_MS) {
       this.#samples.shift();
     }
   }
 
   mark(note: Note): void {
-    if (note.kind === "news") return;
-    const line = svg("line", { class: `mark ${note.kind}` });
-    this.#marks.push({ note, line });
-    this.#marking.append(line);
-    if (this.#marks.length > MARKS_MAX) this.#marks.shift()!.line.remove();
+    const shape = SHAPES[note.kind];
+    if (shape === undefined) return;
+    const group = svg("g", { class: `mark ${note.kind}` });
+    group.append(svg("title", {}, note.text), svg("path", { d: shape }));
+    if (note.kind === "action") {
+      group.append(
+        svg("line", {
+          x1: 0,
+          x2: 0,
+          y1: 6,
+          y2: HEIGHT - BOTTOM - ROWS["action"]!,
+        }),
+      );
+    }
+    this.#marks.push({ note, group });
+    this.#marking.append(group);
+    if (this.#marks.length > MARKS_MAX) this.#marks.shift()!.group.remove();
   }
 
   show(now: number): void {
     const width = this.#width;
     if (width === 0) return;
-    const x = (at: number) => width - (now - at) / SPAN_MS * width;
+    const x = (at: number) => (width - (now - at) / SPAN_MS * width).toFixed(1);
     this.#frame(width);
-    const most = Math.max(
-      1,
-      ...this.#samples.flatMap(({ up, down }) => [up, down]),
-    );
-    const scale = roundUp(most);
-    const y = (rate: number) => rate / scale * REACH;
+    const rates = this.#samples.flatMap(({ up, down }) => [up, down]);
+    const scale = scaleFor(rates);
+    const height = (rate: number) => Math.min(1, rate / scale) * REACH;
     const area = (of: (sample: Sample) => number) => {
-      const points = this.#samples.map((sample) =>
-        `${x(sample.at).toFixed(1)} ${(MIDDLE + of(sample)).toFixed(1)}`
-      );
-      const first = this.#samples[0];
-      const last = this.#samples.at(-1);
+      const [first, last] = [this.#samples[0], this.#samples.at(-1)];
       if (first === undefined || last === undefined) return "";
-      return `M${x(first.at).toFixed(1)} ${MIDDLE}L${points.join("L")}L${
-        x(last.at).toFixed(1)
+      const points = this.#samples.map((sample) =>
+        `L${x(sample.at)} ${(MIDDLE + of(sample)).toFixed(1)}`
+      );
+      return `M${x(first.at)} ${MIDDLE}${points.join("")}L${
+        x(last.at)
       } ${MIDDLE}Z`;
     };
-    setAttribute(this.#up, "d", area(({ up }) => -y(up)));
-    setAttribute(this.#down, "d", area(({ down }) => y(down)));
+    setAttribute(this.#up, "d", area(({ up }) => -height(up)));
+    setAttribute(this.#down, "d", area(({ down }) => height(down)));
     for (const text of this.#scales) setText(text, `${bytes(scale)}/s`);
-    this.#placeMarks(now, x);
-  }
-
-  #placeMarks(now: number, x: (at: number) => number): void {
     while (this.#marks[0] && this.#marks[0].note.at < now - SPAN_MS) {
-      this.#marks.shift()!.line.remove();
+      this.#marks.shift()!.group.remove();
     }
-    for (const { note, line } of this.#marks) {
-      const at = x(note.at).toFixed(1);
-      setAttribute(line, "x1", at);
-      setAttribute(line, "x2", at);
-      setAttribute(line, "y1", note.kind === "action" ? "0" : String(TOP));
-      setAttribute(line, "y2", String(HEIGHT - BOTTOM));
+    for (const { note, group } of this.#marks) {
+      setAttribute(
+        group,
+        "transform",
+        `translate(${x(note.at)} ${ROWS[note.kind]})`,
+      );
     }
   }
 
@@ -120,8 +146,8 @@ export class Chart {
       setAttribute(line, "y1", y);
       setAttribute(line, "y2", y);
     });
-    setAttribute(this.#scales[0]!, "y", String(TOP - 4));
-    setAttribute(this.#scales[1]!, "y", String(MIDDLE + REACH - 5));
+    setAttribute(this.#scales[0]!, "y", String(TOP + 14));
+    setAttribute(this.#scales[1]!, "y", String(MIDDLE + REACH - 6));
     for (const text of [this.#from, this.#to]) {
       setAttribute(text, "y", String(HEIGHT - 5));
     }

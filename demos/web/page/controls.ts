@@ -113,14 +113,9 @@ export class Controls {
   }
 
   #add(parent: HTMLElement, name: string, face: Control["face"]): void {
-    const button = html("button", {
-      type: "button",
-      id: `button-${name}`,
-      "aria-labelledby": `title-${name}`,
-      "aria-describedby": `hint-${name}`,
-    });
-    const title = html("span", { id: `title-${name}`, class: "name" });
-    const hint = html("span", { id: `hint-${name}`, class: "hint" });
+    const button = html("button", { type: "button", id: `button-${name}` });
+    const title = html("span", { class: "name" });
+    const hint = html("span", { class: "hint" });
     button.append(title, hint);
     parent.append(button);
     const control: Control = {
@@ -151,7 +146,9 @@ export class Controls {
         : state.why;
       setText(control.title, title);
       const off = control.why !== undefined;
-      setText(control.hint, off && !busy ? `Not now: ${control.why}.` : hint);
+      // Said once, above, when the whole server is away.
+      const says = off && !busy && !this.away;
+      setText(control.hint, says ? `Not now: ${control.why}.` : hint);
       setAttribute(control.button, "aria-disabled", String(off));
       setData(control.button, "busy", busy ? "yes" : "no");
       setData(control.button, "action", action);

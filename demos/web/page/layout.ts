@@ -27,7 +27,7 @@ export interface Layout {
   readonly serverLines: readonly (readonly [Point, Point])[];
 }
 
-const LANE = 8;
+const LANE = 9;
 
 /** For panels at least 560 pixels wide. */
 export const WIDE: Layout = wide();
@@ -39,9 +39,9 @@ function wide(): Layout {
   const server = { x: 544, y: 150, w: 204, h: 118 };
   const gate = { x: 310, y: 174, w: 140, h: 70 };
   const brokers = [0, 1, 2].map((i) => ({
-    x: 210 + i * 120,
+    x: 180 + i * 140,
     y: 14,
-    w: 100,
+    w: 120,
     h: 54,
   }));
   const y = gate.y + gate.h / 2;
@@ -65,13 +65,13 @@ function wide(): Layout {
 }
 
 function narrow(): Layout {
-  const client = { x: 8, y: 8, w: 190, h: 118 };
-  const server = { x: 8, y: 322, w: 190, h: 118 };
-  const gate = { x: 33, y: 190, w: 140, h: 70 };
+  const client = { x: 8, y: 8, w: 186, h: 118 };
+  const server = { x: 8, y: 322, w: 186, h: 118 };
+  const gate = { x: 31, y: 190, w: 140, h: 70 };
   const brokers = [0, 1, 2].map((i) => ({
-    x: 236,
+    x: 222,
     y: 88 + i * 108,
-    w: 100,
+    w: 116,
     h: 54,
   }));
   const x = gate.x + gate.w / 2;

@@ -5,10 +5,11 @@ import { type Box, type Layout, NARROW, type Point, WIDE } from "./layout.ts";
 
 const NARROW_BELOW = 560;
 const GHOSTS = 2;
+const TIP = 12;
 const ORIGINS = {
-  first: "the first one",
-  "handed over": "was handed everything",
-  "from the store": "came back from the store",
+  first: "the first process",
+  "handed over": "handed over to it",
+  "from the store": "from the store",
 };
 
 /** A box with lines of text in it. */
@@ -98,8 +99,8 @@ export class Topology {
     this.#gate.show(
       link.blocked ? "blocked" : link.attached ? "running" : "off",
       `Port ${link.port}`,
-      link.blocked ? `blocked by ${name}` : "open",
-      phase === "starting" ? "" : carried,
+      link.blocked ? "blocked" : "open",
+      link.blocked ? `by ${name}` : phase === "starting" ? "" : carried,
     );
     this.#ghosts.forEach((ghost, i) =>
       setData(ghost, "shown", server.generation > i + 1 ? "yes" : "no")
@@ -107,11 +108,11 @@ export class Topology {
   }
 
   #showBroker(broker: BrokerView, i: number): void {
-    const { up, port, pid } = broker;
+    const { up, pid } = broker;
     this.#brokers[i]!.show(
       up ? "running" : "down",
       `Broker ${i + 1}`,
-      up ? `process ${pid}` : `killed, :${port}`,
+      up ? `process ${pid}` : "dead",
     );
     for (const who of ["client", "server"] as const) {
       const has = broker[who] && up;
@@ -128,7 +129,10 @@ export class Topology {
       client: layout.clientLines.map((ends) => line("meet", ends)),
       server: layout.serverLines.map((ends) => line("meet", ends)),
     };
-    this.#flows = [line("flow up", layout.up), line("flow down", layout.down)];
+    this.#flows = [
+      flow("up", layout.up),
+      flow("down", layout.down),
+    ];
     this.#client = new Node(layout.client, "client", 4);
     this.#server = new Node(layout.server, "server", 4);
     this.#gate = new Node(layout.gate, "gate", 3, true);
@@ -153,6 +157,25 @@ function line(
   [[x1, y1], [x2, y2]]: readonly [Point, Point],
 ): SVGElement {
   return svg("line", { class: kind, x1, y1, x2, y2 });
+}
+
+/** A direction of the stream, with a tip where it arrives. */
+function flow(kind: string, ends: readonly [Point, Point]): SVGElement {
+  const [[x1, y1], [x2, y2]] = ends;
+  const [dx, dy] = [Math.sign(x2 - x1), Math.sign(y2 - y1)];
+  const group = svg("g", { class: kind });
+  const [x, y] = [x2 - dx * TIP, y2 - dy * TIP];
+  const side = TIP * 0.55;
+  group.append(
+    line("flow", [[x1, y1], [x, y]]),
+    svg("path", {
+      class: "tip",
+      d: `M${x2} ${y2}L${x + dy * side} ${y + dx * side}L${x - dy * side} ${
+        y - dx * side
+      }Z`,
+    }),
+  );
+  return group;
 }
 
 /** The processes that a server had before, behind it. */
