@@ -4,7 +4,7 @@
  * is proved higher up (an answer from far away) clears what is below.
  */
 import type { Findings, LinkFinding } from "./_doctor_findings.ts";
-import { heardFromFar, Ladder, opened } from "./_doctor_ladder.ts";
+import { heardFromFar, isFault, Ladder, opened } from "./_doctor_ladder.ts";
 import { judgeService } from "./_doctor_service.ts";
 import type { Cause, Step } from "./diagnosis.ts";
 
@@ -28,7 +28,12 @@ export function judgeFindings(
 }
 
 function judgeSystem({ system }: Findings, ladder: Ladder): void {
-  if (system.descriptorsOut) {
+  if (system === undefined) {
+    ladder.unknown(
+      "system",
+      "No socket may be opened to try: pass --allow-net",
+    );
+  } else if (system.descriptorsOut) {
     ladder.fail("system", "descriptors-exhausted", {
       what: "This program can open no more files or sockets",
       evidence: "Opening a socket fails with EMFILE",
@@ -183,10 +188,15 @@ function judgeHost(findings: Findings, ladder: Ladder): void {
       evidence: firewall.why,
       fix: "holdfast firewall plan --port PORT",
     });
+  } else if (
+    firewall === undefined && !isOwn(findings) &&
+    Object.keys(findings.hops).length === 0
+  ) {
+    ladder.unknown("firewall", "No datagram was sent to try");
   } else {
     ladder.ok("firewall", firewall?.why ?? "Nothing here forbids to send");
   }
-  const broken = proxies.find(({ failure }) => failure !== undefined);
+  const broken = proxies.find(({ failure }) => isFault(failure));
   if (broken !== undefined) {
     ladder.fail("proxy", "proxy-broken", {
       what: "The proxy that the environment names does not answer",
@@ -199,12 +209,22 @@ function judgeHost(findings: Findings, ladder: Ladder): void {
 }
 
 function judgeNames(findings: Findings, ladder: Ladder): void {
-  const { target, servers, name, hops } = findings;
+  const { target, name, hops } = findings;
+  const servers = findings.servers?.filter(({ kind }) =>
+    kind !== "not-allowed"
+  );
+  const forbidden = findings.servers?.length !== servers?.length;
   if (target !== undefined && !target.isName) {
     ladder.unknown("names", `${target.hostname} is an address`);
     return judgeInternet(findings, ladder);
   }
-  if (servers === undefined || servers.length === 0) {
+  if (servers === undefined || forbidden && servers.length === 0) {
+    return ladder.unknown(
+      "names",
+      "The name servers may not be asked: pass --allow-net and --allow-read=/etc",
+    );
+  }
+  if (servers.length === 0) {
     return ladder.fail("names", "no-resolver", {
       what: "No name server is configured",
       evidence: "/etc/resolv.conf names none",

@@ -1,5 +1,5 @@
 import { startDnsServer } from "@holdfast/testkit/dns";
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertStringIncludes } from "@std/assert";
 
 /** Runs a module with these permissions, and gives the line that it prints. */
 async function withPermissions(
@@ -45,6 +45,28 @@ Deno.test("resolve() needs no more than its server, and says what is missing", a
   assertEquals(Object.values(told), [
     ...["192.0.2.4", "192.0.2.4", "NotCapable", "NotCapable"],
   ], JSON.stringify(told));
+});
+
+Deno.test("the doctor takes what it may not ask for no fault, and says so", async () => {
+  const hidden = async (permissions: readonly string[], target: string) => {
+    const { code, stdout, stderr } = await new Deno.Command(Deno.execPath(), {
+      args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions]
+        .concat(
+          [new URL("./cli.ts", import.meta.url).pathname, "doctor", target],
+        ),
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = new TextDecoder().decode(stdout);
+    assertEquals([code, new TextDecoder().decode(stderr)], [0, ""], text);
+    return text;
+  };
+  const none = await hidden([], "127.0.0.1:9");
+  assertStringIncludes(none, "– system ");
+  assertStringIncludes(none, "pass --allow-net=127.0.0.1:9\nNothing wrong was");
+  assertStringIncludes(await hidden([], "a.example:9"), "– names ");
+  // Datagrams to the next hop may not be sent, and nobody may be connected to.
+  const local = ["--allow-read=/etc", "--allow-run=ip"];
+  assertStringIncludes(await hidden(local, "192.0.2.9:9"), "– connection ");
 });
 
 Deno.test("dial() with permission for its target alone has the system look it up", async () => {
