@@ -11,6 +11,7 @@ import type {
   RouteFinding,
 } from "./_doctor_findings.ts";
 import { pauseUntil } from "./_pause.ts";
+import { mayBindFor } from "./_permissions.ts";
 import { classify } from "./classify.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -184,6 +185,7 @@ function poke(
   address: string,
   signal: AbortSignal,
 ): Promise<"forbidden" | "sent"> {
+  if (!mayBindFor(address)) return Promise.resolve("sent");
   return new Promise((resolve) => {
     const six = isIP(address.replace(/%.*$/, "")) === 6;
     const socket = dgram.createSocket(six ? "udp6" : "udp4");
@@ -212,7 +214,8 @@ export function readSystem(): Findings["system"] {
     Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
     return { descriptorsOut: false, portsOut: false };
   } catch (error) {
-    const { code } = classify(error);
+    const { code, failure } = classify(error);
+    if (failure === "permission-missing") return undefined;
     return {
       descriptorsOut: code === "EMFILE" || code === "ENFILE",
       portsOut: code === "EADDRINUSE",
