@@ -14,6 +14,7 @@ export interface Asked {
   readonly families: readonly Family[];
   readonly source: Prefix | undefined;
   readonly interface: string | undefined;
+  readonly program?: string | undefined;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -50,6 +51,7 @@ export function checkRequest(request: AccessRequest): Asked {
     families: only === undefined ? FAMILIES : [only],
     source,
     interface: checkInterface(request.interface),
+    program: checkProgram(request.program),
   };
 }
 
@@ -103,6 +105,23 @@ function checkInterface(name: string | undefined): string | undefined {
     );
   }
   return name;
+}
+
+function checkProgram(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+  if (
+    typeof path !== "string" || control.test(path) || path.length > 1024 ||
+    !/^(\/|[A-Za-z]:[\\/])/.test(path)
+  ) {
+    throw new TypeError(
+      `Cannot check access: program must be a full path of at most 1024 characters without control characters: current value is ${
+        show(path)
+      }`,
+    );
+  }
+  return path;
 }
 
 function show(value: unknown): string {

@@ -1,7 +1,8 @@
+import { placesOf } from "./_other_places.ts";
 import type { Ran, Runner } from "./runner.ts";
 
 /** Never by $PATH: a tool that is run with rights must be the system's. */
-const FOLDERS = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+const { folders: FOLDERS, suffix: SUFFIX, env: ENV } = placesOf(Deno.build.os);
 /** A tool that takes longer than this waits for a lock, or for a password. */
 const TIMEOUT_MS = 10_000;
 
@@ -10,7 +11,7 @@ export const runLocal: Runner = async ({ tool, args }, { signal }) => {
   signal?.throwIfAborted();
   let forbidden: string | undefined;
   for (const folder of FOLDERS) {
-    const path = `${folder}/${tool}`;
+    const path = `${folder}/${tool}${SUFFIX}`;
     try {
       return await runOne(path, args, signal);
     } catch (error) {
@@ -40,7 +41,7 @@ async function runOne(
     const child = new Deno.Command(path, {
       args: [...args],
       clearEnv: true,
-      env: { LC_ALL: "C", PATH: FOLDERS.join(":") },
+      env: ENV,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

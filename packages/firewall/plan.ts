@@ -11,6 +11,8 @@ export interface PlanStep {
   readonly stdin: string | undefined;
   /** What it does, for a person who is asked for consent. */
   readonly sentence: string;
+  /** What an encoded argument of the command says, for reading. */
+  readonly script?: string;
 }
 
 /**
@@ -33,6 +35,10 @@ export type Plan =
      */
     readonly after: Outcome;
     readonly steps: readonly PlanStep[];
+    /**
+     * The commands that take exactly this back, on Windows, macOS and FreeBSD.
+     */
+    readonly revert?: readonly PlanStep[];
   }
   /** It cannot be told what to do, and why. */
   | {
@@ -50,4 +56,17 @@ export interface PlanOptions extends AskOptions {
    * @default {"holdfast"}
    */
   readonly tag?: string | undefined;
+  /**
+   * Whether to open on networks that are marked as public too (Windows).
+   *
+   * @default {false}
+   */
+  readonly publicNetworks?: boolean | undefined;
+  /**
+   * Whether a program may be let in on every port, and with it every script
+   * that an interpreter runs, where the system has no narrower rule (macOS).
+   *
+   * @default {false}
+   */
+  readonly wholeProgram?: boolean | undefined;
 }
