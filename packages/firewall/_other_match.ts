@@ -1,4 +1,5 @@
 import type { Span } from "./_address.ts";
+import type { Family } from "./outcome.ts";
 
 /**
  * Whether a rule concerns all that is asked about, none of it, or a part of
@@ -46,6 +47,7 @@ function byStart(a: Span, b: Span): number {
 
 /** An entry of a table of addresses: the most specific one decides. */
 export interface TableEntry {
+  readonly family: Family;
   readonly span: Span;
   readonly negated: boolean;
 }

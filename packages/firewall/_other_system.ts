@@ -1,3 +1,5 @@
+import { readFreebsd } from "./_freebsd_facts.ts";
+import { judgeFreebsd, planFreebsd, reportFreebsd } from "./_freebsd_judge.ts";
 import type { Asked } from "./_request.ts";
 import { localNetworks, readWindows } from "./_windows_facts.ts";
 import { judgeWindows } from "./_windows_judge.ts";
@@ -23,6 +25,13 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
       (await judgeWindows(await windows(options), asked)).outcome,
     plan: async (asked, tag, options) =>
       (await planWindows(await windows(options), asked, tag, options)).plan,
+  },
+  freebsd: {
+    inspect: async (options) => reportFreebsd(await readFreebsd(options)),
+    check: async (asked, options) =>
+      judgeFreebsd(await readFreebsd(options), asked),
+    plan: async (asked, tag, options) =>
+      planFreebsd(await readFreebsd(options), asked, tag).plan,
   },
 };
 

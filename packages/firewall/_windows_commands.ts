@@ -1,9 +1,6 @@
+import { parseAddressSpan } from "./_other_address.ts";
 import { NETSH, quotePowerShell } from "./_windows_quote.ts";
-import {
-  parseAddressSpan,
-  type Profile,
-  type WindowsRule,
-} from "./_windows_rules.ts";
+import type { Profile, WindowsRule } from "./_windows_rules.ts";
 
 /** The word for all networks that the interfaces are in. */
 export const LOCAL_SUBNET = "LocalSubnet";

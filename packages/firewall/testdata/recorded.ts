@@ -32,6 +32,12 @@ export function machineOf(
   };
 }
 
-/** Verbs that no command of ours has, in any plan. */
-export const FORBIDDEN: RegExp =
-  /\b(enable|disable|reload|flush|reset|restart-\w+|stop-service|defaultinboundaction|allprofiles|currentprofile|firewallpolicy|setglobalstate|setblockall|setstealthmode|setallowsigned|set-net\w*|enable-net\w*|disable-net\w*)\b|\bset (all|domain|private|public)|(^|\s)-[edFEX]\b/i;
+const VERBS =
+  /\b(enable|disable|reload|flush|reset|restart-\w+|stop-service|defaultinboundaction|allprofiles|currentprofile|firewallpolicy|setglobalstate|setblockall|setstealthmode|setallowsigned|set-net\w*|enable-net\w*|disable-net\w*)\b|\bset (all|domain|private|public)/i;
+/** `pfctl -e`, `-d`, `-E`, `-X`, `-F`; `ipfw -f`. */
+const FLAGS = /pfctl\b.* -[edEXF]\b|ipfw\b.* -f\b/;
+
+/** Whether a command has a word that none of ours may have, in any plan. */
+export function forbidden(words: string): boolean {
+  return VERBS.test(words) || FLAGS.test(words);
+}
