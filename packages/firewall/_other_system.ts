@@ -1,5 +1,7 @@
 import { readFreebsd } from "./_freebsd_facts.ts";
 import { judgeFreebsd, planFreebsd, reportFreebsd } from "./_freebsd_judge.ts";
+import { readMacos } from "./_macos_facts.ts";
+import { judgeMacos, planMacos, reportMacos } from "./_macos_plan.ts";
 import type { Asked } from "./_request.ts";
 import { localNetworks, readWindows } from "./_windows_facts.ts";
 import { judgeWindows } from "./_windows_judge.ts";
@@ -25,6 +27,19 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
       (await judgeWindows(await windows(options), asked)).outcome,
     plan: async (asked, tag, options) =>
       (await planWindows(await windows(options), asked, tag, options)).plan,
+  },
+  darwin: {
+    inspect: async (options) =>
+      reportMacos(await readMacos(options, undefined)),
+    check: async (asked, options) =>
+      judgeMacos(await readMacos(options, asked.program), asked),
+    plan: async (asked, tag, options) =>
+      planMacos(
+        await readMacos(options, asked.program),
+        asked,
+        tag,
+        options,
+      ).plan,
   },
   freebsd: {
     inspect: async (options) => reportFreebsd(await readFreebsd(options)),
