@@ -2,6 +2,7 @@ import { type Ipfw, type IpfwVerdict, judgeIpfw } from "./_ipfw_judge.ts";
 import { parseIpfwRules } from "./_ipfw_parser.ts";
 import type { IpfwRule } from "./_ipfw_rules.ts";
 import type { Change, RuleState } from "./_other_sequence.ts";
+import { digestOf } from "./_other_tag.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
 import type { Ran } from "./runner.ts";
@@ -67,17 +68,50 @@ export function planIpfw(ipfw: Ipfw, asked: Asked, tag: string): IpfwPlan {
         `no number is free right before rule ${before.rule.number}: number the rules of ipfw anew`,
     };
   }
-  const spec: IpfwSpec = { number, set, words: ruleWords(asked, tag) };
-  const ours = ruleOf(spec);
   const at = ipfw.rules.findIndex((rule) => rule.number > number);
-  const after = judgeIpfw(
-    { ...ipfw, rules: ipfw.rules.toSpliced(at, 0, ours) },
-    asked,
+  let why = "";
+  for (const flow of flowsFor(ipfw.rules.slice(0, at), asked, tag)) {
+    const spec = { number, set, words: ruleWords(asked, tag, flow) };
+    const ours = ruleOf(spec);
+    const after = judgeIpfw(
+      { ...ipfw, rules: ipfw.rules.toSpliced(at, 0, ours) },
+      asked,
+    );
+    const stillDenied = deniedAbove(after, ours);
+    if (stillDenied !== undefined) {
+      return {
+        type: "ready",
+        spec,
+        change: ipfwChange(spec, asked),
+        stillDenied,
+      };
+    }
+    why = after.why;
+  }
+  return { type: "refused", why };
+}
+
+/**
+ * Names for the flows that ours lets go on. A rule that keeps states also looks
+ * them up: with the name that all share it could let in flows of others, which
+ * passed by their own rule. So it has one of its own; the shared one only where
+ * every packet has been looked up under it before.
+ */
+function flowsFor(
+  above: readonly IpfwRule[],
+  asked: Asked,
+  tag: string,
+): readonly string[] {
+  const on = above.filter(({ disabled }) => !disabled);
+  const check = on.findIndex(({ action }) =>
+    action.type === "check-state" && /^:(any|default)$/.test(action.flow)
   );
-  const stillDenied = deniedAbove(after, ours);
-  if (stillDenied === undefined) return { type: "refused", why: after.why };
-  const change = ipfwChange(spec, asked);
-  return { type: "ready", spec, change, stillDenied };
+  const sure = check >= 0 &&
+    on.slice(0, check).every(({ action }) =>
+      /^(allow|deny|continue|check-state)$/.test(action.type)
+    );
+  const own = `:hf-${digestOf(ruleWords(asked, tag, ""))}`;
+  return sure ? [own, ":default"] : [own];
 }
 
 /** Whether a rule denies all that is left, and not just some peers or ports. */
@@ -118,7 +152,7 @@ function deniedAbove(
 }
 
 /** The words of the rule. Every one is a checked value. */
-export function ruleWords(asked: Asked, tag: string): string[] {
+export function ruleWords(asked: Asked, tag: string, flow: string): string[] {
   const { source, families, protocol, port } = asked;
   const from = source !== undefined
     ? `${source.address}/${source.length}`
@@ -132,8 +166,7 @@ export function ruleWords(asked: Asked, tag: string): string[] {
     ...["allow", protocol, "from", from, "to", "me", String(port), "in"],
     ...asked.interface === undefined ? [] : ["recv", asked.interface],
     ...protocol === "tcp" ? ["setup"] : [],
-    "keep-state",
-    ...["//", tag],
+    ...["keep-state", flow, "//", tag],
   ];
 }
 

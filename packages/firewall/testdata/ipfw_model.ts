@@ -29,6 +29,8 @@ export interface ModelRule {
     | "tcpflags syn,!ack"
     | "not setup";
   readonly keep: boolean;
+  /** The name of the flows that it keeps; left out for the shared one. */
+  readonly flow?: "default" | "ours";
 }
 
 const rule: fc.Arbitrary<ModelRule> = fc.record({
@@ -150,13 +152,13 @@ export interface ModelPacket {
 function walk(
   { rules, denies, table }: ModelSet,
   packet: ModelPacket,
-  hasState: boolean,
-): "deny" | "allow" | "state" {
+  flow: "" | "default" | "ours",
+): "deny" | "allow" | "default" | "ours" {
   for (let at = 0; at < rules.length; at++) {
     const item = rules[at]!;
     if (item.off) continue;
     if (item.action === "check-state" || keeps(item)) {
-      if (hasState) return "allow";
+      if (flow === (item.flow ?? "default")) return "allow";
       if (item.action === "check-state") continue;
     }
     if (item.action === "count" || !concerns(item, packet, table)) continue;
@@ -165,7 +167,7 @@ function walk(
       continue;
     }
     if (item.action === "deny") return "deny";
-    return keeps(item) ? "state" : "allow";
+    return keeps(item) ? item.flow ?? "default" : "allow";
   }
   return denies ? "deny" : "allow";
 }
@@ -225,14 +227,13 @@ export function modelAccepts(
   set: ModelSet,
   packet: Omit<ModelPacket, "direction" | "flags">,
 ): boolean {
-  const first = walk(set, { ...packet, direction: "in", flags: "S" }, false);
+  const first = walk(set, { ...packet, direction: "in", flags: "S" }, "");
   if (first === "deny") return false;
-  const state = first === "state";
   return (["out", "in"] as const).every((direction) =>
     walk(
       set,
       { ...packet, direction, flags: direction === "out" ? "SA" : "A" },
-      state,
+      first === "allow" ? "" : first,
     ) !== "deny"
   );
 }

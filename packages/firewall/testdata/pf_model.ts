@@ -161,7 +161,10 @@ function walk(
     if (!onMatches(item.on, packet.on)) continue;
     if ("path" in item) {
       last.matched = false;
-      const paths = item.path === "app/*" ? ["app/a", "app/b"] : [item.path];
+      const paths = item.path === "app/*"
+        ? Object.keys(set.anchors).filter((path) => path.startsWith("app/"))
+          .sort()
+        : [item.path];
       for (const path of paths) {
         if (walk(set, set.anchors[path] ?? [], packet, last)) return true;
       }
