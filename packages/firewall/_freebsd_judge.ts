@@ -2,12 +2,12 @@ import type { FreebsdFacts } from "./_freebsd_facts.ts";
 import { ipfwBlocks, judgeIpfw } from "./_ipfw_judge.ts";
 import { planIpfw } from "./_ipfw_plan.ts";
 import type { Fact } from "./_linux_facts.ts";
+import type { ChangePlan } from "./_other_apply.ts";
 import type { Change } from "./_other_sequence.ts";
 import { judgePf, pfBlocks } from "./_pf_judge.ts";
 import { planPf } from "./_pf_plan.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import type { LayerName, Outcome } from "./outcome.ts";
-import type { Plan } from "./plan.ts";
 import type { FirewallReport, LayerReport } from "./report.ts";
 
 /** Anchors that are looked for in pf.conf, the first one is recommended. */
@@ -73,12 +73,6 @@ export function unread(
   }
   const { why, command } = fact;
   return { status: "unknown", why, ...(command && { command }) };
-}
-
-/** A plan, and the changes that it makes, one for each layer that drops. */
-export interface ChangePlan {
-  readonly plan: Plan;
-  readonly changes: readonly Change[];
 }
 
 /** Plans one rule in each of pf and ipfw that blocks. */

@@ -49,6 +49,10 @@ export function walkIpfw(
   packet: IpfwPacket,
 ): IpfwDecision[] {
   const on = rules.filter(({ disabled }) => !disabled);
+  // The kernel prints them in order; something else is not its list.
+  if (on.some(({ number }, at) => number < (on[at - 1]?.number ?? 0))) {
+    return [RUNS_OUT];
+  }
   // From the end: what may happen from each rule on.
   let next: readonly IpfwDecision[] = [RUNS_OUT];
   const from: (readonly IpfwDecision[])[] = [];
@@ -68,6 +72,17 @@ export function walkIpfw(
     from[at] = next;
   }
   return [...next];
+}
+
+/** The index of the first rule with a number or a higher one. */
+function firstFrom(rules: readonly IpfwRule[], number: number): number {
+  let [low, high] = [0, rules.length];
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (rules[middle]!.number < number) low = middle + 1;
+    else high = middle;
+  }
+  return low;
 }
 
 function decisionsAt(

@@ -1,19 +1,21 @@
 import { layerReport, unread } from "./_freebsd_judge.ts";
-import type { ChangePlan } from "./_freebsd_judge.ts";
+import type { ChangePlan } from "./_other_apply.ts";
 import { evaluateAlf, isInterpreter } from "./_macos_evaluate.ts";
 import type { MacosFacts } from "./_macos_facts.ts";
-import { parseListApps } from "./_macos_parser.ts";
-import { osascriptRefused, osascriptStep } from "./_macos_quote.ts";
-import type { Change, RuleState } from "./_other_sequence.ts";
+import {
+  badMacosProgram,
+  combineParts,
+  entryFor,
+  type Part,
+  partOf,
+} from "./_macos_change.ts";
 import { judgePf, pfBlocks } from "./_pf_judge.ts";
 import { planPf } from "./_pf_plan.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import type { Outcome } from "./outcome.ts";
-import type { PlanOptions, PlanStep } from "./plan.ts";
+import type { PlanOptions } from "./plan.ts";
 import type { FirewallReport, LayerReport } from "./report.ts";
-import type { Ran } from "./runner.ts";
 
-const SOCKETFILTERFW = "/usr/libexec/ApplicationFirewall/socketfilterfw";
 /** An own anchor, or else one below that of macOS itself. */
 const ROOTS = ["holdfast", "com.apple"];
 
@@ -83,24 +85,18 @@ export function planMacos(
   if (before.status !== "blocked-by") return refuse(before.why);
   const alf = alfOutcome(facts, asked);
   const pf = pfOutcome(facts, asked);
-  const changes: Change[] = [];
-  const steps: PlanStep[] = [];
-  const revert: PlanStep[] = [];
+  const parts: Part[] = [];
   const still: string[] = [];
   if (alf.status === "unknown") return refuse(alf.why);
   if (alf.status === "blocked-by") {
     const entry = planEntry(facts, asked, wholeProgram);
     if (typeof entry === "string") return refuse(entry);
-    changes.push(entry.change);
-    steps.push(...entry.open);
-    revert.unshift(...entry.close);
+    parts.push(entry);
   }
   if (pf.status === "blocked-by" && facts.pf.type === "known") {
     const planned = planPf(facts.pf.value, asked, tag, ROOTS);
     if (planned.type === "refused") return refuse(planned.why);
-    changes.push(prompted(planned.change));
-    steps.push(planned.change.open);
-    revert.unshift(planned.change.close);
+    parts.push(partOf(planned.change));
     still.push(...planned.stillBlocked.map(({ text }) => `"${text}" of pf`));
   }
   const after: Outcome = pf.status === "unknown" ? pf : {
@@ -111,30 +107,12 @@ export function planMacos(
         : `, except for what is still blocked by ${still.join(" and ")}`
     }`,
   };
+  const steps = parts.flatMap(({ open }) => open);
+  const revert = parts.toReversed().flatMap(({ close }) => close);
   return {
     plan: { status: "ready", tag, before, after, steps, revert },
-    changes,
+    changes: [combineParts(parts)],
   };
-}
-
-/** The same change, behind the prompt for the password. */
-function prompted(change: Change): Change {
-  return {
-    ...change,
-    open: osascriptStep([change.open], change.open.sentence),
-    close: osascriptStep([change.close], change.close.sentence),
-    refused,
-  };
-}
-
-function refused(ran: Ran): boolean {
-  return ran.type === "ran" && ran.code !== 0 && osascriptRefused(ran.stderr);
-}
-
-interface Entry {
-  readonly change: Change;
-  readonly open: readonly PlanStep[];
-  readonly close: readonly PlanStep[];
 }
 
 /** An entry of the list of programs, or why there is none. */
@@ -142,7 +120,7 @@ function planEntry(
   facts: MacosFacts,
   asked: Asked,
   wholeProgram: boolean,
-): Entry | string {
+): Part | string {
   const { alf, program } = facts;
   if (alf.type !== "known") return "the Application Firewall cannot be read";
   const verdict = evaluateAlf(alf.value, program);
@@ -163,64 +141,6 @@ function planEntry(
     return `an entry for ${program.path} would let in every script that it runs, on every port: compile the program (deno compile) and name that, or set wholeProgram`;
   }
   return entryFor(program.path, asked);
-}
-
-/** Why a path cannot be put into the list; undefined when it can. */
-export function badMacosProgram(path: string): string | undefined {
-  if (!path.startsWith("/")) return "is no full path";
-  // The list is printed line by line, and its entries must be told apart.
-  if (/\p{Cc}|[\u2028\u2029]|\s$/u.test(path)) {
-    return "holds a control character, or ends with a space";
-  }
-  return path.length > 1024 ? "is longer than 1024 characters" : undefined;
-}
-
-/** The commands for one entry, and the change that they make together. */
-export function entryFor(path: string, asked: Asked): Entry {
-  const step = (flag: string, sentence: string): PlanStep => ({
-    layer: "application-firewall",
-    argv: [SOCKETFILTERFW, flag, path],
-    stdin: undefined,
-    sentence,
-  });
-  const sentence = `Lets in ${
-    describeAsked(asked)
-  }, and every other port of ${path}, by an entry of the Application Firewall`;
-  const open = [
-    step("--add", `Adds ${path} to the list of the Application Firewall`),
-    step("--unblockapp", sentence),
-  ];
-  const back = `Takes the entry for ${path} out of the Application Firewall`;
-  const close = [step("--remove", back)];
-  return {
-    open,
-    close,
-    change: {
-      reads: [{ tool: "socketfilterfw", args: ["--listapps"] }],
-      stateOf: ([ran]) => entryState(path, ran!),
-      open: osascriptStep(open, sentence),
-      close: osascriptStep(close, back),
-      refused,
-    },
-  };
-}
-
-/** By the list alone: exit codes and sentences lie for unknown paths. */
-function entryState(path: string, ran: Ran): RuleState {
-  const answer = ran.type === "ran"
-    ? parseListApps(ran.stdout)
-    : { type: "unread" } as const;
-  if (answer.type !== "known") {
-    return {
-      type: "unknown",
-      why: "the list of programs of the Application Firewall cannot be read",
-    };
-  }
-  const entries = answer.value.filter((app) => app.path === path);
-  if (entries.length === 0) return { type: "absent" };
-  return entries.every(({ allowed }) => allowed)
-    ? { type: "present" }
-    : { type: "different", why: `an entry blocks ${path}` };
 }
 
 /** What `inspectFirewall` says of a Mac. */

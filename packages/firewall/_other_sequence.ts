@@ -17,6 +17,8 @@ export interface Change {
   readonly stateOf: (answers: readonly Ran[]) => RuleState;
   readonly open: PlanStep;
   readonly close: PlanStep;
+  /** Where it is several in one: each by itself, should only some be made. */
+  readonly parts?: readonly Change[];
   /** Whether the person refused, by the answer to a command with rights. */
   readonly refused: (answer: Ran) => boolean;
 }

@@ -2,21 +2,25 @@ import { readFreebsd } from "./_freebsd_facts.ts";
 import { judgeFreebsd, planFreebsd, reportFreebsd } from "./_freebsd_judge.ts";
 import { readMacos } from "./_macos_facts.ts";
 import { judgeMacos, planMacos, reportMacos } from "./_macos_plan.ts";
+import type { ChangePlan } from "./_other_apply.ts";
 import type { Asked } from "./_request.ts";
 import { localNetworks, readWindows } from "./_windows_facts.ts";
 import { judgeWindows } from "./_windows_judge.ts";
 import { planWindows } from "./_windows_plan.ts";
 import { reportWindows } from "./_windows_report.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Plan, PlanOptions } from "./plan.ts";
+import type { PlanOptions } from "./plan.ts";
 import type { FirewallReport } from "./report.ts";
 import type { AskOptions } from "./runner.ts";
 
-/** What each system but Linux can be asked; all of it only reads. */
+/**
+ * What each system but Linux can be asked; all of it only reads. `openChanges`
+ * makes the changes of a plan.
+ */
 export interface OtherSystem {
   inspect(options: AskOptions): Promise<FirewallReport>;
   check(asked: Asked, options: AskOptions): Promise<Outcome>;
-  plan(asked: Asked, tag: string, options: PlanOptions): Promise<Plan>;
+  plan(asked: Asked, tag: string, options: PlanOptions): Promise<ChangePlan>;
 }
 
 /** The systems that are read, by their names in `Deno.build.os`. */
@@ -26,7 +30,7 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
     check: async (asked, options) =>
       (await judgeWindows(await windows(options), asked)).outcome,
     plan: async (asked, tag, options) =>
-      (await planWindows(await windows(options), asked, tag, options)).plan,
+      await planWindows(await windows(options), asked, tag, options),
   },
   darwin: {
     inspect: async (options) =>
@@ -39,14 +43,14 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
         asked,
         tag,
         options,
-      ).plan,
+      ),
   },
   freebsd: {
     inspect: async (options) => reportFreebsd(await readFreebsd(options)),
     check: async (asked, options) =>
       judgeFreebsd(await readFreebsd(options), asked),
     plan: async (asked, tag, options) =>
-      planFreebsd(await readFreebsd(options), asked, tag).plan,
+      planFreebsd(await readFreebsd(options), asked, tag),
   },
 };
 

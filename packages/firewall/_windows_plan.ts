@@ -1,4 +1,4 @@
-import type { Change } from "./_other_sequence.ts";
+import type { ChangePlan } from "./_other_apply.ts";
 import { digestOf } from "./_other_tag.ts";
 import { type Asked, describeAsked } from "./_request.ts";
 import { windowsChange } from "./_windows_change.ts";
@@ -21,13 +21,7 @@ import {
 import { badWindowsProgram } from "./_windows_program.ts";
 import { powerShellArgv } from "./_windows_quote.ts";
 import type { Outcome } from "./outcome.ts";
-import type { Plan, PlanOptions, PlanStep } from "./plan.ts";
-
-/** A plan, and the change that it makes when it is ready. */
-export interface WindowsPlan {
-  readonly plan: Plan;
-  readonly change?: Change;
-}
+import type { PlanOptions, PlanStep } from "./plan.ts";
 
 /** Plans one narrow rule in the firewall of Windows. */
 export async function planWindows(
@@ -35,14 +29,15 @@ export async function planWindows(
   asked: Asked,
   tag: string,
   options: Pick<PlanOptions, "publicNetworks"> = {},
-): Promise<WindowsPlan> {
+): Promise<ChangePlan> {
   const judgement = await judgeWindows(facts, asked);
   const { outcome } = judgement;
   if (outcome.status === "open") {
-    return { plan: { status: "nothing-to-do", outcome } };
+    return { plan: { status: "nothing-to-do", outcome }, changes: [] };
   }
-  const refuse = (why: string): WindowsPlan => ({
+  const refuse = (why: string): ChangePlan => ({
     plan: { status: "refused", why, outcome },
+    changes: [],
   });
   const { defender } = facts;
   if (defender.type !== "known" || outcome.status === "managed") {
@@ -160,7 +155,7 @@ function ready(
   after: Outcome,
   spec: WindowsSpec,
   asked: Asked,
-): WindowsPlan {
+): ChangePlan {
   const who = spec.program === undefined ? "" : ` to ${spec.program}`;
   const sentence = `Lets in ${describeAsked(asked)}${who} on ${
     spec.profiles.join(" and ")
@@ -185,7 +180,7 @@ function ready(
       steps: [open],
       revert: [close],
     },
-    change: windowsChange(spec, open, close),
+    changes: [windowsChange(spec, open, close)],
   };
 }
 

@@ -4,6 +4,7 @@ import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkAccess } from "./check_access.ts";
 import { readFreebsd } from "./_freebsd_facts.ts";
 import { planFreebsd } from "./_freebsd_judge.ts";
+import { closeChanges, openChanges, type Rights } from "./_other_apply.ts";
 import {
   closeSequence,
   openSequence,
@@ -313,6 +314,54 @@ Deno.test("freebsd: both filters block, and each gets one rule", async () => {
   for (const { argv, stdin } of [...plan.steps, ...plan.revert!]) {
     assert(!forbidden(`${argv.join(" ")} ${stdin}`), argv.join(" "));
   }
+});
+
+Deno.test("freebsd: all changes are made, or none", async () => {
+  const both = { ...PF, ...IPFW, "kldstat -q -m pf": said("") };
+  const facts = await readFreebsd(options(both));
+  const asked = checkRequest({
+    port: 8080,
+    source: "10.0.0.0/8",
+    interface: "em0",
+  });
+  const { changes } = planFreebsd(facts, asked, "app:1");
+  const anchors = new Map<string, string>();
+  const rules = new Set(recording("freebsd/ipfw_list.txt").trim().split("\n"));
+  const before = [...rules];
+  const calls: string[] = [];
+  const machine = (obeys: boolean): Rights => ({
+    read: ({ tool, args }) =>
+      Promise.resolve(
+        tool === "ipfw"
+          ? said([...rules].join("\n"))
+          : args.includes("Anchors")
+          ? said([...anchors.keys()].join("\n"))
+          : said(anchors.get(args[1]!) ?? "", anchors.has(args[1]!) ? 0 : 1),
+      ),
+    elevated: ({ argv, stdin }) => {
+      calls.push(argv.slice(0, 3).join(" "));
+      if (argv[0] === "/sbin/pfctl") {
+        if (stdin!.trim() === "") anchors.delete(argv[2]!);
+        else anchors.set(argv[2]!, stdin!);
+      } else if (obeys) {
+        const line = `0${argv.slice(3).join(" ")}`;
+        if (argv[2] === "add") rules.add(line);
+        else {for (const rule of rules) {
+            if (/ set 30 /.test(rule)) rules.delete(rule);
+          }}
+      }
+      return Promise.resolve(said(""));
+    },
+  });
+  const opened = await openChanges(changes, machine(true));
+  assertEquals([opened.result.type, opened.made.length], ["done", 2]);
+  const closed = await closeChanges(opened.made, machine(true));
+  assertEquals([closed.result.type, closed.made.length], ["done", 0]);
+  assertEquals([anchors.size, [...rules]], [0, before]);
+  // ipfw does nothing and says 0: the rule of pf does not stay.
+  const half = await openChanges(changes, machine(false));
+  assertEquals([half.result.type, half.made.length], ["failed", 0]);
+  assertEquals([anchors.size, [...rules]], [0, before]);
 });
 
 /** Plays a sequence on a machine that the commands change. */

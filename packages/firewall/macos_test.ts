@@ -15,8 +15,10 @@ import {
   parseStealth,
   type Signature,
 } from "./_macos_parser.ts";
-import { badMacosProgram, entryFor, planMacos } from "./_macos_plan.ts";
+import { badMacosProgram, entryFor } from "./_macos_change.ts";
+import { planMacos } from "./_macos_plan.ts";
 import { osascriptStep, quoteShell, shellLine } from "./_macos_quote.ts";
+import { closeChanges, openChanges, type Rights } from "./_other_apply.ts";
 import {
   closeSequence,
   openSequence,
@@ -529,20 +531,63 @@ Deno.test("macos sequence: one prompt, judged by the list alone", () => {
   assertEquals(close().type, "left-alone");
 });
 
-Deno.test("macos sequence: a rule of pf and an entry are two changes", async () => {
-  const facts = await readMacos(
-    options(mac("26", {
-      ...PF_ON,
-      "pfctl -s rules": `${STOCK}block drop in all\n`,
-    })),
-    NEW,
-  );
+Deno.test("macos sequence: an entry and a rule of pf behind one prompt", async () => {
+  const answers = mac("26", {
+    ...PF_ON,
+    "pfctl -s rules": `${STOCK}block drop in all\n`,
+  });
+  const facts = await readMacos(options(answers), NEW);
   const asked = checkRequest({ port: 4000, program: NEW });
   const { changes } = planMacos(facts, asked, "app:1");
-  assertEquals(changes.length, 2);
-  assertEquals(changes[1]!.open.argv[0], "/usr/bin/osascript");
-  assertMatch(
-    changes[1]!.open.script!,
-    /^\/usr\/bin\/printf %s 'pass in quick .*' \| '\/sbin\/pfctl' '-a' 'com\.apple\/hf-/s,
-  );
+  assertEquals(changes.length, 1);
+  const list = new Map<string, boolean>();
+  let anchor: string | undefined;
+  const path = /com\.apple\/hf-[0-9a-f]{16}/.exec(changes[0]!.open.script!)![0];
+  let obeys = (_line: string) => true;
+  const lines: string[] = [];
+  const rights: Rights = {
+    read: ({ tool, args }) => {
+      const answer = tool === "socketfilterfw"
+        ? said(
+          `Total number of apps = ${list.size} \n${
+            [...list].map(([app]) =>
+              `1 : ${app} \n             (Allow incoming connections)\n`
+            ).join("")
+          }`,
+        )
+        : args.includes("Anchors")
+        ? said(anchor === undefined ? "" : `  ${path}\n`)
+        : said(anchor ?? "", anchor === undefined ? 1 : 0);
+      return Promise.resolve(answer);
+    },
+    elevated: ({ argv, script = "" }) => {
+      assertEquals(argv.slice(0, 2), ["/usr/bin/osascript", "-"]);
+      lines.push(script);
+      for (const line of script.split(" && ")) {
+        if (!obeys(line)) return Promise.resolve(said("", 1, "no"));
+        if (line.includes("--unblockapp")) list.set(NEW, true);
+        if (line.includes("--remove")) list.delete(NEW);
+        const [, rule] = /printf %s '([^']*)' \|/.exec(line) ?? [];
+        if (rule !== undefined) anchor = rule.trim() === "" ? undefined : rule;
+      }
+      return Promise.resolve(said(""));
+    },
+  };
+  const opened = await openChanges(changes, rights);
+  assertEquals(opened.result.type, "done");
+  assertEquals(lines.length, 1);
+  assert(list.get(NEW) && anchor?.includes("pass in quick"));
+  const closed = await closeChanges(opened.made, rights);
+  assertEquals([closed.result.type, closed.made.length], ["done", 0]);
+  assertEquals([lines.length, list.size, anchor], [2, 0, undefined]);
+  // pf fails behind the entry: the entry does not stay.
+  obeys = (line) => !line.includes("pass in");
+  const half = await openChanges(changes, rights);
+  assertEquals([half.result.type, half.made.length], ["failed", 0]);
+  assertEquals([list.size, anchor], [0, undefined]);
+  // An aborted signal runs nothing.
+  const stopped = openChanges(changes, rights, {
+    signal: AbortSignal.abort("x"),
+  });
+  assertEquals(await stopped.catch((reason) => reason), "x");
 });

@@ -280,7 +280,11 @@ Deno.test("windows plans: only what was asked for changes", async () => {
         };
         const app = windows.APPS[0];
         const asked = { ...askedOf(want), program: app, interface: undefined };
-        const { plan, change } = await planWindows(facts, asked, "app:1");
+        const { plan, changes: [change] } = await planWindows(
+          facts,
+          asked,
+          "app:1",
+        );
         if (plan.status !== "ready") {
           assertEquals(change, undefined);
           return;

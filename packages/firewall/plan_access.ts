@@ -42,7 +42,7 @@ export async function planAccess(
   options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;
   const other = otherSystem(system);
-  if (other !== undefined) return await other.plan(asked, tag, options);
+  if (other !== undefined) return (await other.plan(asked, tag, options)).plan;
   if (system !== "linux") {
     const why = notReadYet(system);
     return { status: "refused", why, outcome: { status: "unknown", why } };
