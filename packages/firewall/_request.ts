@@ -16,6 +16,7 @@ export interface Asked {
   readonly interface: string | undefined;
   /** The local address; undefined for each of this machine. */
   readonly address?: string | undefined;
+  readonly program?: string | undefined;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -54,6 +55,7 @@ export function checkRequest(request: AccessRequest): Asked {
     source,
     interface: checkInterface(request.interface),
     address: address?.address,
+    program: checkProgram(request.program),
   };
 }
 
@@ -131,6 +133,23 @@ function checkInterface(name: string | undefined): string | undefined {
     );
   }
   return name;
+}
+
+function checkProgram(path: string | undefined): string | undefined {
+  if (path === undefined) return undefined;
+  // deno-lint-ignore no-control-regex -- they are what is looked for
+  const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
+  if (
+    typeof path !== "string" || control.test(path) || path.length > 1024 ||
+    !/^(\/|[A-Za-z]:[\\/])/.test(path)
+  ) {
+    throw new TypeError(
+      `Cannot check access: program must be a full path of at most 1024 characters without control characters: current value is ${
+        show(path)
+      }`,
+    );
+  }
+  return path;
 }
 
 function show(value: unknown): string {

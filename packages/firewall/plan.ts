@@ -12,6 +12,8 @@ export interface PlanStep {
   readonly stdin: string | undefined;
   /** What it does, for a person who is asked for consent. */
   readonly sentence: string;
+  /** What an encoded argument of the command says, for reading. */
+  readonly script?: string;
 }
 
 /** What a plan changes, found by asking about every port before and after. */
@@ -64,6 +66,10 @@ export interface ReadyPlan {
   readonly proof?: PlanProof;
   /** What to run, in this order. */
   readonly steps: readonly PlanStep[];
+  /**
+   * The commands that take exactly this back, on Windows, macOS and FreeBSD.
+   */
+  readonly revert?: readonly PlanStep[];
 }
 
 /** Options for {@linkcode planAccess}. */
@@ -89,4 +95,17 @@ export interface PlanOptions extends AskOptions {
    * @default {false}
    */
   readonly overrideDeny?: boolean | undefined;
+  /**
+   * Whether to open on networks that are marked as public too (Windows).
+   *
+   * @default {false}
+   */
+  readonly publicNetworks?: boolean | undefined;
+  /**
+   * Whether a program may be let in on every port, and with it every script
+   * that an interpreter runs, where the system has no narrower rule (macOS).
+   *
+   * @default {false}
+   */
+  readonly wholeProgram?: boolean | undefined;
 }

@@ -1,5 +1,6 @@
 import { readLinux } from "./_linux_facts.ts";
 import { markOf } from "./_mark.ts";
+import { otherSystem } from "./_other_system.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest } from "./_request.ts";
 import { notReadYet } from "./inspect_firewall.ts";
@@ -41,6 +42,8 @@ export async function planAccess(
   const tag = checkTag(options.tag ?? "holdfast");
   options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;
+  const other = otherSystem(system);
+  if (other !== undefined) return (await other.plan(asked, tag, options)).plan;
   if (system !== "linux") {
     const why = notReadYet(system);
     return { status: "refused", why, outcome: { status: "unknown", why } };
