@@ -228,6 +228,7 @@ export const PURE_FILES: readonly string[] = [
   "*_ipfw_judge.ts",
   "*_ipfw_plan.ts",
   "*_pf_judge.ts",
+  "*_pf_match.ts",
   "*_pf_plan.ts",
   "*_macos_plan.ts",
   "*_macos_quote.ts",

@@ -55,7 +55,7 @@ const LOCAL =
 const POLICIES = "SOFTWARE\\Policies\\Microsoft";
 const POLICY = `${POLICIES}\\WindowsFirewall`;
 const SERVICE = "SYSTEM\\CurrentControlSet\\Services\\MpsSvc";
-const POWERSHELL = "SOFTWARE\\Microsoft\\PowerShell\\3";
+const POWERSHELL = "SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine";
 /** Keys of each profile, the newer name first. */
 const KEYS: Readonly<Record<Profile, readonly string[]>> = {
   domain: ["DomainProfile"],
@@ -79,7 +79,7 @@ export async function readWindows(
     // for both fail with a sentence in the language of the machine.
     query(POLICIES),
     query(SERVICE, "/v", "Start"),
-    query(POWERSHELL, "/v", "Install"),
+    query(POWERSHELL, "/v", "PowerShellVersion"),
     ask("whoami", "/groups", "/fo", "csv", "/nh"),
   ]);
   const listed = registryOf(policies);
@@ -99,8 +99,9 @@ export async function readWindows(
     defender,
     netsh,
     rights: rightsOf(groups),
-    powershell: engine !== undefined &&
-      dword(engine, POWERSHELL, "Install") === 1,
+    powershell: engine?.get(POWERSHELL.toLowerCase())?.has(
+      "powershellversion",
+    ) ?? false,
     localNets,
     connections: async () =>
       connectionsOf(

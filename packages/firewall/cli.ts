@@ -28,12 +28,18 @@ Options:
   --family ipv4|ipv6      only this one; both where it is left out
   --source RANGE          from where, such as 10.0.0.0/8; anywhere else
   --interface NAME        by which interface; any but lo where it is left out
+  --program PATH          the program that listens (Windows, macOS)
+  --public-networks       a plan also opens on public networks (Windows)
+  --whole-program         a plan may let a program in on every port (macOS)
   --tag TAG               the comment of the rules of a plan
   --json                  one JSON object a line
 
 Permissions: --allow-run=nft,cat,firewall-cmd,iptables-legacy-save,ip6tables-legacy-save
-(the last two only where tables of iptables-legacy are loaded). Reading the
-rules of the kernel also needs CAP_NET_ADMIN; without it the outcome is unknown.
+(the last two only where tables of iptables-legacy are loaded); on Windows
+--allow-run=reg,netsh,whoami,powershell; on macOS --allow-run=socketfilterfw,
+sw_vers,id,realpath,readlink,codesign,pfctl,cat; on FreeBSD --allow-run=kldstat,sysctl,
+id,pfctl,ipfw,cat. Reading the rules of the kernel also needs CAP_NET_ADMIN or
+root; without it the outcome is unknown.
 Exit codes: 0 open, or a plan is there; 1 blocked, unknown or refused; 2 bad usage.`;
 
 class UsageError extends Error {}
@@ -78,10 +84,18 @@ async function run(args: string[]): Promise<number> {
       family: values.family as AccessRequest["family"],
       source: values.source,
       interface: values.interface,
+      program: values.program,
     };
     return command === "check"
       ? showOutcome(await checkAccess(request), values.json)
-      : showPlan(await planAccess(request, { tag: values.tag }), values.json);
+      : showPlan(
+        await planAccess(request, {
+          tag: values.tag,
+          publicNetworks: values["public-networks"],
+          wholeProgram: values["whole-program"],
+        }),
+        values.json,
+      );
   }
   throw new UsageError(
     "Cannot run: expected `inspect`, `check PORT` or `plan PORT`: see --help",
@@ -98,9 +112,12 @@ function parse(args: string[]) {
         help: { type: "boolean", short: "h", default: false },
         interface: { type: "string" },
         json: { type: "boolean", default: false },
+        program: { type: "string" },
         protocol: { type: "string" },
+        "public-networks": { type: "boolean", default: false },
         source: { type: "string" },
         tag: { type: "string" },
+        "whole-program": { type: "boolean", default: false },
       },
     });
   } catch (error) {
@@ -158,8 +175,11 @@ function showPlan(plan: Plan, json: boolean): number {
     return 0;
   }
   console.log(`now: ${plan.before.why}`);
-  for (const { sentence, argv, stdin } of plan.steps) {
+  for (const { sentence, argv, stdin, script } of plan.steps) {
     console.log(`\n${sentence}\n  ${argv.map(quote).join(" ")}`);
+    if (script !== undefined) {
+      console.log(`  which runs:\n  ${script.replaceAll("\n", "\n  ")}`);
+    }
     if (stdin !== undefined) console.log(`  with this input:\n  ${stdin}`);
   }
   console.log(`\nafter: ${plan.after.why}`);

@@ -316,6 +316,30 @@ Deno.test("freebsd: both filters block, and each gets one rule", async () => {
   }
 });
 
+Deno.test("freebsd: past its limits it is unknown", async () => {
+  const request = { port: 8005, source: "10.0.0.1", interface: "em0" };
+  const last = "pass in quick all flags S/SA keep state\n";
+  const rules = (text: string): Answers => ({ ...PF, "pfctl -s rules": text });
+  assertEquals((await check(rules(last), request)).status, "open");
+  const many = `${"block drop in quick on em1 all\n".repeat(100_001)}${last}`;
+  assertEquals((await check(rules(many), request)).status, "unknown");
+  const deep = `${"anchor all {\n".repeat(70)}${last}${"}\n".repeat(70)}`;
+  assertEquals((await check(rules(deep), request)).status, "unknown");
+  const names = Array.from(
+    { length: 300 },
+    (_, n) => `x/${String(n).padStart(3, "0")}`,
+  );
+  const wide: Answers = {
+    ...rules(`anchor "x/*" all\n${last}`),
+    "pfctl -v -s Anchors": names.join("\n"),
+  };
+  for (const name of names) {
+    wide[`pfctl -a ${name} -s rules`] = "";
+    wide[`pfctl -a ${name} -s nat`] = "";
+  }
+  assertEquals((await check(wide, request)).status, "unknown");
+});
+
 Deno.test("freebsd: all changes are made, or none", async () => {
   const both = { ...PF, ...IPFW, "kldstat -q -m pf": said("") };
   const facts = await readFreebsd(options(both));

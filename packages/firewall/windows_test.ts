@@ -35,8 +35,8 @@ const PRIVATE: Record<string, Ran | string> = {
   ),
   "reg query HKLM\\SYSTEM\\CurrentControlSet\\Services\\MpsSvc /v Start":
     "\r\nHKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\MpsSvc\r\n    Start    REG_DWORD    0x2\r\n\r\n",
-  "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3 /v Install":
-    "\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\PowerShell\\3\r\n    Install    REG_DWORD    0x1\r\n",
+  "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine /v PowerShellVersion":
+    "\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine\r\n    PowerShellVersion    REG_SZ    5.1.19041.1\r\n\r\n",
   "whoami /groups /fo csv /nh":
     '"Mandatory Label\\Medium Mandatory Level","Label","S-1-16-8192",""\r\n',
   [CONNECTIONS]: connected(["Wi-Fi", 1]),
@@ -246,7 +246,9 @@ Deno.test("windows: one narrow rule, in PowerShell or netsh", async () => {
   );
   assertEquals(narrow.after.status, "would-open");
   const netsh: Answers = { ...PRIVATE };
-  delete netsh["reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3 /v Install"];
+  delete netsh[
+    "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine /v PowerShellVersion"
+  ];
   const old = await plan(netsh, {
     port: 53,
     protocol: "udp",
