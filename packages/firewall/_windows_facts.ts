@@ -240,6 +240,9 @@ function settingsOf(
 
 /** The networks of this machine, for what rules call the local subnet. */
 export function localNetworks(): readonly LocalNet[] | undefined {
+  // Without permission the person would be asked, for something so small.
+  const sys = { name: "sys", kind: "networkInterfaces" } as const;
+  if (Deno.permissions.querySync(sys).state !== "granted") return undefined;
   try {
     return Deno.networkInterfaces().flatMap(({ address, cidr, family }) => {
       const length = Number(cidr?.split("/")[1]);
@@ -249,7 +252,7 @@ export function localNetworks(): readonly LocalNet[] | undefined {
         : [{ family: family === "IPv4" ? "ipv4" : "ipv6", span }];
     });
   } catch {
-    // It may not be asked: then rules for the local subnet stay unknown.
+    // Then rules for the local subnet stay unknown.
     return undefined;
   }
 }

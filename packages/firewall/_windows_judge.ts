@@ -90,7 +90,8 @@ export function verdictsFor(
   );
 }
 
-function profilesInUse(
+/** The kinds of network that this machine, or one interface, is in now. */
+export function profilesInUse(
   fact: Awaited<ReturnType<WindowsFacts["connections"]>>,
   wanted: string | undefined,
 ): readonly Profile[] {

@@ -15,11 +15,13 @@ import { named } from "./_windows_evaluate.ts";
 import type { Defender, WindowsFacts } from "./_windows_facts.ts";
 import {
   judgeWindows,
+  profilesInUse,
   verdictsFor,
   type WindowsJudgement,
 } from "./_windows_judge.ts";
 import { badWindowsProgram } from "./_windows_program.ts";
 import { powerShellArgv } from "./_windows_quote.ts";
+import type { Profile } from "./_windows_rules.ts";
 import type { Outcome } from "./outcome.ts";
 import type { PlanOptions, PlanStep } from "./plan.ts";
 
@@ -45,7 +47,9 @@ export async function planWindows(
   }
   const obstacle = obstacleOf(judgement, asked);
   if (obstacle !== undefined) return refuse(obstacle);
-  const spec = specOf(judgement, asked, tag, options.publicNetworks ?? false);
+  const { publicNetworks = false } = options;
+  const used = profilesInUse(await facts.connections(), asked.interface);
+  const spec = specOf(judgement, used, asked, tag, publicNetworks);
   if (typeof spec === "string") return refuse(spec);
   const taken = defender.value.rules.find((rule) => rule.id === spec.name);
   if (taken !== undefined) {
@@ -80,6 +84,7 @@ function obstacleOf(
 
 function specOf(
   { profiles, verdicts }: WindowsJudgement,
+  used: readonly Profile[],
   asked: Asked,
   tag: string,
   publicNetworks: boolean,
@@ -92,7 +97,7 @@ function specOf(
   const wanted = blocked.filter((profile) =>
     publicNetworks || profile !== "public"
   );
-  if (wanted.length === 0) {
+  if (!wanted.some((profile) => used.includes(profile))) {
     return "it is blocked on public networks, where nothing is opened unless publicNetworks is set";
   }
   const { protocol, port, program } = asked;

@@ -31,6 +31,7 @@ import type { AccessRequest } from "./request.ts";
 import type { Call, Ran } from "./runner.ts";
 import { forbidden, machineOf, recording, said } from "./testdata/recorded.ts";
 
+const SOAK = Deno.env.get("HOLDFAST_SOAK") === "1";
 type Answers = Record<string, Ran | string>;
 const VERSIONS = JSON.parse(recording("macos/application_firewall.json"));
 const NO_PF = said("", 1, "pfctl: /dev/pf: Permission denied\n");
@@ -418,7 +419,9 @@ const hostile = fc.oneof(
 ).filter((text) => !text.includes("\0"));
 
 Deno.test("macos quoting: a real shell reads back each word, and runs nothing", async () => {
-  const words = fc.sample(hostile, 1500).map((text) => text.toWellFormed());
+  const words = fc.sample(hostile, SOAK ? 10_000 : 1500).map((text) =>
+    text.toWellFormed()
+  );
   // One shell, which prints what it was given, each with a NUL behind it.
   const script = words.map((word) => `printf '%s\\0' ${quoteShell(word)}`).join(
     "\n",
