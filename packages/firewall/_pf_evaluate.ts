@@ -21,6 +21,8 @@ export interface PfDecision {
 
 const DEPTH_MAX = 64;
 const RULES_MAX = 100_000;
+/** What sends a packet to another place than the program that listens. */
+const ELSEWHERE = /\b(route-to|dup-to|rdr-to|nat-to|af-to|divert)/;
 const NOTHING: PfDecision = { verdict: "pass", rule: undefined, path: "" };
 /** Stands for what was decided before an anchor. */
 const BEFORE: PfDecision = { verdict: "unknown", rule: undefined, path: "" };
@@ -85,7 +87,7 @@ class Walk {
 
   #harmless({ action, conditions }: PfRule): boolean {
     return action === "match" &&
-      !conditions.some((text) => /rdr-to|nat-to|divert|af-to/.test(text));
+      !conditions.some((text) => ELSEWHERE.test(text));
   }
 
   #anchor(rule: PfRule, path: string, depth: number): Ways {
@@ -134,8 +136,9 @@ function anchorPath(from: string, named: string): string {
 }
 
 function decided(rule: PfRule, path: string): Ways {
+  const sends = rule.conditions.some((text) => ELSEWHERE.test(text));
   const decision: PfDecision = {
-    verdict: rule.action === "pass" || rule.action === "block"
+    verdict: rule.action === "block" || (rule.action === "pass" && !sends)
       ? rule.action
       : "unknown",
     rule,

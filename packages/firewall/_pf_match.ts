@@ -123,6 +123,10 @@ function peerMatch(
 function ownMatch(end: PfEnd, packet: PfPacket): Match {
   const match = (): Match => {
     if (end.host.type === "any") return "yes";
+    // Peers send to an address of the interface that they come in by.
+    if (end.host.type === "opaque" && packet.interface !== undefined) {
+      return end.host.text === `(${packet.interface})` ? "yes" : "maybe";
+    }
     if (end.host.type !== "span") return "maybe";
     if (end.host.family !== packet.family) return "no";
     const all = everyAddress(packet.family);

@@ -229,8 +229,12 @@ function settingsOf(
     return fixed ?? first(local, LOCAL, name) ?? byDefault;
   };
   const on = setting("EnableFirewall", 1);
+  const has = (key: string) => policy.has(`${POLICY}\\${key}`.toLowerCase());
+  // What a policy for Windows XP alone means for later ones is not told.
+  const old = profile !== "domain" && has("StandardProfile") &&
+    !has("PrivateProfile") && !has("PublicProfile");
   return {
-    on: on === 0 ? false : on === 1 ? true : undefined,
+    on: old ? undefined : on === 0 ? false : on === 1 ? true : undefined,
     shieldsUp: setting("DoNotAllowExceptions", 0) !== 0,
     allowsByDefault: setting("DefaultInboundAction", 1) === 0,
     localRulesCount: setting("AllowLocalPolicyMerge", 1) !== 0,

@@ -96,7 +96,7 @@ export function parseWindowsRule(
   store: Store,
 ): WindowsRule | undefined {
   const [version, ...fields] = text.split("|");
-  if (!/^v\d+\.\d+$/.test(version ?? "")) return undefined;
+  if (!/^v\d+\.\d+$/i.test(version ?? "")) return undefined;
   const draft = new Draft();
   for (const field of fields) {
     const at = field.indexOf("=");

@@ -367,6 +367,8 @@ Deno.test("windows: no script has a word of a hostile path outside of a literal"
       const inner = /Arguments = '([^']*)'/.exec(outer)![1]!.split(" ");
       assertEquals(decoded(inner), script);
       assertEquals(powerShellArgv(script).slice(1), inner);
+      // A command line of Windows holds 32 767 characters.
+      assert(elevatedArgv(script).join(" ").length < 30_000);
       for (const argv of [netshAdd(given), netshRemove(given)]) {
         assert(argv.every((word) => !/^name=all$/i.test(word)));
         assert(!forbidden(argv.slice(1, 5).join(" ")));
@@ -480,6 +482,17 @@ Deno.test("windows sequence: refused, without effect, changed, unreadable", () =
     return said("", 1);
   });
   assertEquals(odd.result.type, "done");
+  // A code page of old spoils letters, and is no change.
+  const spoilt = windowsChange(
+    { ...SPEC, program: "C:\\Jürgen\\x.exe" },
+    CHANGE.open,
+    CHANGE.close,
+  );
+  for (const printed of ["J\ufffdrgen", "J?rgen", "Jürgen"]) {
+    rules.set(SPEC.name, KEPT.replace("x\\other.exe", `${printed}\\x.exe`));
+    const again = drive(openSequence(spoilt), rules, () => said(""));
+    assertEquals(again.result.type, "already", printed);
+  }
   // Somebody changed our rule: it is theirs now.
   for (
     const changed of [
@@ -487,6 +500,7 @@ Deno.test("windows sequence: refused, without effect, changed, unreadable", () =
       KEPT.replace("Action=Allow", "Action=Block"),
       KEPT.replace("|RA4=LocalSubnet", ""),
       KEPT.replace("Active=TRUE", "Active=FALSE"),
+      KEPT.replace("other.exe", "another.exe"),
       KEPT.replace("|Name=", "|IFType=Wireless|Name="),
       "garbage",
     ]
