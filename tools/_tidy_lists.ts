@@ -103,6 +103,7 @@ export const PURE_FILES: readonly string[] = [
   "*_other_match.ts",
   "*_other_sequence.ts",
   "*_other_tag.ts",
+  "*_pf_match.ts",
   "classify.ts",
   "diff.ts",
   "evaluate.ts",
