@@ -4,7 +4,10 @@
  */
 import type { Found, Source } from "./_source.ts";
 import { MAY_IMPORT, ROOT, SCOPE, THIRD_PARTIES } from "./_table.ts";
+import { LONG_FILES, PURE_FILES } from "./_tidy_lists.ts";
 import { isTestFile } from "./_walk.ts";
+
+export { LONG_FILES, PURE_FILES } from "./_tidy_lists.ts";
 
 /** What a file is for, which decides what it may do. */
 export type Role = "implementation" | "test" | "bench" | "demo" | "tool";
@@ -113,24 +116,6 @@ export const TEST_FILE_LINES_MAX = 600;
 /** Functions outside tests. */
 export const FUNCTION_LINES_MAX = 70;
 
-/** Files over {@linkcode FILE_LINES}, and why each is one concept. */
-export const LONG_FILES: Readonly<Record<string, string>> = {
-  "packages/resume/_conn.ts":
-    "the facade of Deno.Conn: a method for each of the interface, none of them long",
-  "packages/resume/_incoming.ts":
-    "one handshake from its first record to its session, each step short",
-  "packages/resume/messages.ts":
-    "one class: what is sent, what is received, and what a successor needs of both",
-  "packages/signal/_endpoint.ts":
-    "the facade of Signalling, and the wiring of its parts",
-  "packages/signal/_sender.ts":
-    "one outbox and its letters: each thing that can happen to them is a short method",
-  "src/_peer.ts":
-    "the facade of Peer, and the wiring of its parts",
-  "packages/resume/_stream_core.ts":
-    "one state machine: each of its steps reads and writes most of its state",
-};
-
 /** File and function sizes. */
 export function checkSizes(
   source: Source,
@@ -181,64 +166,6 @@ export function checkSkips(source: Source): string[] {
     (what) => `${what} on a test: use testWith({ needs }) of the testkit`,
   );
 }
-
-/**
- * Files of the pure core, by name, in any package. A file with another name
- * may be pure as well; one with such a name must be.
- */
-export const PURE_FILES: readonly string[] = [
-  "_core*.ts",
-  "*_core.ts",
-  "core.ts",
-  "*_step.ts",
-  "step.ts",
-  // what cores are made of: windows, queues, wire formats, parsers, rules
-  "*_address.ts",
-  "*_alarm_heap.ts",
-  "*_assemble.ts",
-  "*_bucket.ts",
-  "*_buffer.ts",
-  "*_diff*.ts",
-  "*_evaluate*.ts",
-  "*_frame.ts",
-  "*_inbox.ts",
-  "*_liveness.ts",
-  "*_clock.ts",
-  "*_commit_point.ts",
-  "*_safe_point.ts",
-  "*_segment.ts",
-  "*_stored_state.ts",
-  "*_linux_ip.ts",
-  "*_linux_text.ts",
-  "*_linux_ways.ts",
-  "*_link_class.ts",
-  "*_link_health.ts",
-  "*_link_limits.ts",
-  "*_lookup.ts",
-  "*_ordering.ts",
-  "*_outbox_types.ts",
-  "*_chunks.ts",
-  "*_packet.ts",
-  "*_content.ts",
-  "*_route_health.ts",
-  "*_ifconfig.ts",
-  "*_windows_json.ts",
-  "*_listen_fds.ts",
-  "*_lru.ts",
-  "*_netstat.ts",
-  "*_outbox.ts",
-  "*_parser.ts",
-  "*_race.ts",
-  "*_route_print.ts",
-  "*_rules.ts",
-  "*_tombstones.ts",
-  "*_verdict.ts",
-  "*_window.ts",
-  "*_wire.ts",
-  "classify.ts",
-  "diff.ts",
-  "evaluate.ts",
-];
 
 /** Whether a file is part of a pure core. */
 export function isPureFile(path: string): boolean {

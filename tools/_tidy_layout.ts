@@ -100,6 +100,6 @@ export function checkCores(
       !files.some((file) => file.startsWith(`${folder}/`) && isPureFile(file))
     )
     .map(({ folder }) =>
-      `${folder}: no file of its pure core matches PURE_FILES in tools/_tidy.ts`
+      `${folder}: no file of its pure core matches PURE_FILES in tools/_tidy_lists.ts`
     );
 }

@@ -22,7 +22,7 @@ const STEPS: readonly (readonly [name: string, args: readonly string[]])[] = [
   ["check", ["check"]],
   ["check examples", ["check", "--doc-only", ...markdown]],
   ["doc lint", ["task", "doc:lint"]],
-  ["test", ["task", "test"]],
+  ["test", ["task", "test", "--jobs=2"]],
 ];
 
 async function run(args: readonly string[]): Promise<boolean> {

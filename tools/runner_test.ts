@@ -77,6 +77,22 @@ Deno.test("runner: a failure in one suite does not hide the next", async () => {
   assertEquals(ran.code, 1);
 });
 
+Deno.test("runner: two suites at a time are counted alike, and told one after the other", async () => {
+  const ran = await run({
+    "packages/events/a_test.ts": PASSES + FAILS,
+    "packages/recovery/a_test.ts": PASSES,
+    "packages/netwatch/a_test.ts": PASSES,
+  }, ["--no-check", "--jobs=2"]);
+  assertEquals(ran.lines.at(-1), "3 passed, 1 failed", ran.text);
+  const headings = ran.lines.map((line) => /^== (\w+)/.exec(line)?.[1])
+    .filter((name) => name !== undefined);
+  assertEquals(headings.toSorted(), ["events", "netwatch", "recovery"]);
+  const told = ran.lines.filter((line) => /^(== |ok \||FAILED \|)/.test(line))
+    .map((line) => line.slice(0, 2));
+  // Each heading has its own end right behind it.
+  assertEquals(told.filter((_, i) => i % 2 === 0), ["==", "==", "=="]);
+});
+
 Deno.test("runner: what never became a test is a failure", async () => {
   const ran = await run({
     "packages/events/a_test.ts": "const a: string = 1;\n",

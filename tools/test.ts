@@ -2,9 +2,9 @@
 /**
  * The runner behind `deno task test [paths] [flags of deno test]`.
  *
- * Runs the suites one after the other, each with its own permissions, names
- * what had to be left out and why, and ends with the line
- * `N passed, N failed`. A suite that ends badly without a failed test in its
+ * Runs the suites one after the other, or `--jobs=2` at a time, each with its
+ * own permissions, names what had to be left out and why, and ends with the
+ * line `N passed, N failed`. A suite that ends badly without a failed test in its
  * report (a crash, a type error, an error while loading) counts as a failure,
  * and so does a left-out test under `HOLDFAST_REQUIRE=all`.
  *
@@ -21,6 +21,8 @@ const LIMIT_SECONDS = 6 * 60;
 const LIMIT_SECONDS_SOAK = 60 * 60;
 /** What an interrupted suite has for its report. */
 const REPORT_MS = 10_000;
+/** How long the output of a suite that has ended may be held open. */
+const OUTPUT_MS = 2_000;
 
 interface Result extends Tally {
   readonly name: string;
@@ -33,6 +35,8 @@ interface Request {
   readonly passOn: readonly string[];
   readonly filter?: string | undefined;
   readonly limitSeconds: number;
+  /** How many suites run at a time. */
+  readonly jobs: number;
 }
 
 /** Tells paths from flags; `--filter` is the one flag that takes a word. */
@@ -40,6 +44,7 @@ function parse(args: readonly string[]): Request {
   const paths: string[] = [];
   const passOn: string[] = [];
   let filter: string | undefined;
+  let jobs = 1;
   let limitSeconds = Deno.env.get("HOLDFAST_SOAK") === "1"
     ? LIMIT_SECONDS_SOAK
     : LIMIT_SECONDS;
@@ -60,12 +65,19 @@ function parse(args: readonly string[]): Request {
           `Cannot limit suites: "${arg}" names no seconds: use --limit=240`,
         );
       }
+    } else if (arg.startsWith("--jobs=")) {
+      jobs = Number(arg.slice("--jobs=".length));
+      if (!(Number.isInteger(jobs) && jobs > 0)) {
+        throw new RangeError(
+          `Cannot run suites: "${arg}" names no number of them: use --jobs=2`,
+        );
+      }
     } else if (arg.startsWith("-")) {
       if (arg.startsWith("--filter=")) filter = arg.slice("--filter=".length);
       passOn.push(arg);
     } else paths.push(arg);
   }
-  return { paths, passOn, filter, limitSeconds };
+  return { paths, passOn, filter, limitSeconds, jobs };
 }
 
 function exists(path: string): boolean {
@@ -140,10 +152,22 @@ async function runSuite(run: Run, request: Request): Promise<Result> {
     ...request.passOn,
     ...run.paths,
   ];
-  console.log(`\n== ${suite.name}: deno ${args.join(" ")}`);
-  const child = new Deno.Command(Deno.execPath(), { args, stdin: "null" })
-    .spawn();
+  const heading = `\n== ${suite.name}: deno ${args.join(" ")}`;
+  // Of several at a time each is told when it has ended.
+  const output = request.jobs === 1 ? "inherit" : "piped";
+  if (output === "inherit") console.log(heading);
+  const child = new Deno.Command(Deno.execPath(), {
+    ...{ args, stdin: "null", stdout: output, stderr: output },
+  }).spawn();
+  const told = output === "piped"
+    ? [textOf(child.stdout), textOf(child.stderr)]
+    : [];
   const { late, success, code } = await within(child, request.limitSeconds);
+  if (output === "piped") {
+    const texts = await Promise.all(told.map((one) => one.end()));
+    const lines = texts.map(({ text }) => text.trimEnd());
+    console.log([heading, ...lines].join("\n"));
+  }
   let counts: Tally = { passed: 0, failed: 0, leftOut: [] };
   try {
     const xml = await Deno.readTextFile(report);
@@ -157,6 +181,29 @@ async function runSuite(run: Run, request: Request): Promise<Result> {
     ? `ended with code ${code} and no failed test`
     : undefined;
   return { ...counts, name: suite.name, trouble };
+}
+
+/** Collects an output, which a process that a test left may hold open. */
+function textOf(
+  stream: ReadableStream<Uint8Array>,
+): { end(): Promise<{ text: string }> } {
+  const found = { text: "" };
+  const reader = stream.pipeThrough(new TextDecoderStream()).getReader();
+  const reading = (async () => {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) return;
+      found.text += value;
+    }
+  })();
+  return {
+    async end() {
+      const timer = setTimeout(() => void reader.cancel(), OUTPUT_MS);
+      await reading;
+      clearTimeout(timer);
+      return found;
+    },
+  };
 }
 
 /** Counts everything, says it, and keeps it in `.reports/summary.json`. */
@@ -208,12 +255,16 @@ export async function main(args: string[]): Promise<number> {
   }
   await Deno.mkdir(REPORTS, { recursive: true });
   await Deno.remove(`${REPORTS}/summary.json`).catch(() => {});
+  const waiting = runs.map((run) => ({ ...run, paths: modules(run) }))
+    .filter(({ paths }) => paths.length > 0)
+    .map((run, index) => ({ run, index }));
   const results: Result[] = [];
-  for (const run of runs) {
-    const paths = modules(run);
-    if (paths.length === 0) continue;
-    results.push(await runSuite({ ...run, paths }, request));
-  }
+  const lane = async (): Promise<void> => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) {
+      results[next.index] = await runSuite(next.run, request);
+    }
+  };
+  await Promise.all(Array.from({ length: request.jobs }, lane));
   return await conclude(results);
 }
 

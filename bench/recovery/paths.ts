@@ -62,25 +62,72 @@ export async function flaps(lab: Lab, rounds: number): Promise<Part> {
        ip -6 route replace default via ${LAB.gateway6} dev cl`,
     );
   const ours: number[] = [];
+  const usable: number[] = [];
+  await using checked = addressChecked();
   for (let i = 0; i < rounds; i++) {
     await flap();
+    const from = performance.now();
+    const over = checked.next();
     ours.push(
       await timed(async (signal) => {
         const memory = familyMemory();
         (await dial(SIX, { memory, signal, deadlineMs: CAP_MS })).close();
       }, CAP_MS),
     );
+    usable.push(await over - from);
   }
   await flap();
   const plain = await timed(async (signal) => {
     (await Deno.connect({ ...SIX, signal })).close();
   }, CAP_MS);
+  const after = ours.map((ms, i) => Math.max(0, ms - usable[i]!));
   return {
     figures: {
       flap_v6_ms_p50: percentile(ours, 50),
       flap_v6_ms_p99: percentile(ours, 99),
+      flap_v6_after_kernel_ms_p50: percentile(after, 50),
+      flap_v6_after_kernel_ms_p99: percentile(after, 99),
     },
-    peers: { plain_flap_v6_ms_at_least: round(plain) },
+    peers: {
+      kernel_usable_ms_p50: percentile(usable, 50),
+      kernel_usable_ms_p99: percentile(usable, 99),
+      plain_flap_v6_ms_at_least: round(plain),
+    },
+  };
+}
+
+/**
+ * When the kernel says that the client's IPv6 address is no duplicate: it waits
+ * a random second (RFC 4861 §6.3.7), then one more for objections (RFC 4862
+ * §5.4). Nothing can be sent from it before.
+ */
+function addressChecked(): AsyncDisposable & { next(): Promise<number> } {
+  const monitor = new Deno.Command("ip", {
+    args: ["-6", "-o", "monitor", "address", "dev", "cl"],
+    stdin: "null",
+    stdout: "piped",
+  }).spawn();
+  let told = Promise.withResolvers<number>();
+  const reading = (async () => {
+    for await (
+      const text of monitor.stdout.pipeThrough(new TextDecoderStream())
+    ) {
+      const found = text.split("\n").some((line) =>
+        line.includes(LAB.client6) && !line.includes("tentative") &&
+        !line.startsWith("Deleted")
+      );
+      if (found) told.resolve(performance.now());
+    }
+  })();
+  return {
+    next() {
+      told = Promise.withResolvers();
+      return told.promise;
+    },
+    async [Symbol.asyncDispose]() {
+      monitor.kill();
+      await reading;
+    },
   };
 }
 

@@ -26,16 +26,21 @@ export interface CastOptions {
 const HERE = import.meta.dirname!;
 const MIB = 1024 * 1024;
 const NOTES = 100;
-const NET = "--allow-net=127.0.0.0/8";
-const LISTEN_ENV =
+/** All that the programs may reach. */
+export const NET = "--allow-net=127.0.0.0/8";
+/** What a server that can be replaced reads of its environment. */
+export const LISTEN_ENV =
   "--allow-env=LISTEN_FDS,LISTEN_PID,LISTEN_FDNAMES,HOLDFAST_CONTROL_FD";
 
-/** Starts the brokers. */
+/** Starts the brokers, by that command where there is one. */
 export async function startBrokers(
   stack: AsyncDisposableStack,
+  inside: readonly string[] = [],
 ): Promise<BrokerProcess[]> {
   const brokers: BrokerProcess[] = [];
-  for (let i = 0; i < 3; i++) brokers.push(stack.use(await startBroker()));
+  for (let i = 0; i < 3; i++) {
+    brokers.push(stack.use(await startBroker({ inside })));
+  }
   return brokers;
 }
 

@@ -10,8 +10,14 @@ export interface Line {
 /** Says something to the program that started this one. */
 export function say(line: Line): void {
   const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
-  for (let at = 0; at < bytes.length;) {
-    at += Deno.stdout.writeSync(bytes.subarray(at));
+  try {
+    for (let at = 0; at < bytes.length;) {
+      at += Deno.stdout.writeSync(bytes.subarray(at));
+    }
+  } catch (error) {
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+    // Whoever started this program is gone.
+    Deno.exit(1);
   }
 }
 
@@ -42,10 +48,16 @@ export class Program implements AsyncDisposable {
     script: string,
     permissions: readonly string[],
     onLine: (line: Line) => void,
+    /** A command that runs the rest of its arguments somewhere else. */
+    inside: readonly string[] = [],
   ) {
     this.name = name;
-    this.#child = new Deno.Command(Deno.execPath(), {
-      args: ["run", "--no-prompt", "--ignore-env", ...permissions, script],
+    const [command, ...args] = [...inside, Deno.execPath()];
+    this.#child = new Deno.Command(command!, {
+      args: [
+        ...args,
+        ...["run", "--no-prompt", "--ignore-env", ...permissions, script],
+      ],
       stdin: "piped",
       stdout: "piped",
       stderr: "inherit",
@@ -83,6 +95,11 @@ export class Program implements AsyncDisposable {
         )
       );
     });
+  }
+
+  /** Forgets who waits for a line of that type: it will not come any more. */
+  forget(type: string): void {
+    this.#awaited.delete(type);
   }
 
   /** Kills it, if it runs. Its successors end with their standard input. */

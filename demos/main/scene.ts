@@ -1,5 +1,6 @@
 /** What happens to the cast, and what was heard of it. */
 import { type Cast, startBrokers, startCast } from "./cast.ts";
+import { canUse } from "./loopback.ts";
 import { bytes as bytesText, describe } from "./describe.ts";
 import type { Line } from "./lines.ts";
 import type { RunOptions } from "./run.ts";
@@ -267,15 +268,5 @@ export class Scene {
       notes: this.#notes,
       seconds: (performance.now() - this.#began) / 1000,
     };
-  }
-}
-
-/** Whether this machine has that loopback address. */
-function canUse(hostname: string): boolean {
-  try {
-    Deno.listen({ hostname, port: 0 }).close();
-    return true;
-  } catch {
-    return false;
   }
 }

@@ -8,6 +8,7 @@ import { withoutReplay } from "@holdfast/resume/testing";
 import { importIdentity } from "@holdfast/signal";
 import { type Line, readLines, say } from "./lines.ts";
 import { Notes } from "./notes.ts";
+import { readState, writeState } from "./successor.ts";
 import { type Position, transfer } from "./transfer.ts";
 
 /** What the server is told at its start, and passes to its successor. */
@@ -52,8 +53,10 @@ async function main(): Promise<void> {
       undefined,
     );
   }
-  const { setup, position, peerState } = readState(state);
-  await serve(upgrader, setup, position, peerState);
+  const { head, peerState } = readState<{ setup: Setup; position: Position }>(
+    state,
+  );
+  await serve(upgrader, head.setup, head.position, peerState);
 }
 
 async function serve(
@@ -121,7 +124,7 @@ async function work(
         // Only now is it certain what the loops have done.
         await transferring;
         clearInterval(progress);
-        return writeState(setup, position, peerState);
+        return writeState({ setup, position }, peerState);
       },
     });
     say({ type: "replaced", pid: Deno.pid });
@@ -148,25 +151,4 @@ async function obey(
     if (line.type === "upgrade") return;
   }
   Deno.exit(1);
-}
-
-function writeState(
-  setup: Setup,
-  position: Position,
-  peerState: Uint8Array,
-): Uint8Array {
-  const head = new TextEncoder().encode(
-    JSON.stringify({ setup, position }) + "\n",
-  );
-  const out = new Uint8Array(head.length + peerState.length);
-  out.set(head);
-  out.set(peerState, head.length);
-  return out;
-}
-
-function readState(bytes: Uint8Array) {
-  const newline = bytes.indexOf(0x0a);
-  const head = JSON.parse(new TextDecoder().decode(bytes.subarray(0, newline)));
-  const { setup, position } = head as { setup: Setup; position: Position };
-  return { setup, position, peerState: bytes.subarray(newline + 1) };
 }

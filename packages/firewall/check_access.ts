@@ -1,5 +1,6 @@
 import { judge } from "./_judge.ts";
 import { readLinux } from "./_linux_facts.ts";
+import { otherSystem } from "./_other_system.ts";
 import { checkRequest } from "./_request.ts";
 import { notReadYet } from "./inspect_firewall.ts";
 import type { Outcome } from "./outcome.ts";
@@ -41,8 +42,10 @@ export async function checkAccess(
   const asked = checkRequest(request);
   options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;
+  const other = otherSystem(system);
+  if (other !== undefined) return await other.check(asked, options);
   if (system !== "linux") {
     return { status: "unknown", why: notReadYet(system) };
   }
-  return judge(await readLinux(options), asked);
+  return judge(await readLinux(options, asked), asked);
 }

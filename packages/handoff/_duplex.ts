@@ -1,4 +1,5 @@
 import type { Socket } from "node:net";
+import { setImmediate } from "node:timers";
 import {
   badResource,
   brokenPipe,
@@ -102,6 +103,28 @@ export class SocketDuplex {
     this.#rest = null;
     this.#rejectAll(interrupted);
     this.#socket.destroy();
+  }
+
+  /**
+   * For `detach`: stops using the socket without closing it, and gives what was
+   * read from it and not taken. A pending read rejects; it has taken nothing.
+   */
+  leave(): Uint8Array | null {
+    if (this.#closed) throw badResource();
+    this.#closed = true;
+    this.#socket.off("readable", this.#pump);
+    const rest = this.#rest;
+    this.#rest = null;
+    for (const { reject } of this.#reads.splice(0)) reject(interrupted());
+    return rest;
+  }
+
+  /** Resolves when nothing that was written waits here; false if it broke. */
+  async written(): Promise<boolean> {
+    while (!this.#dead && !this.#closed && this.#writes.size > 0) {
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    return !this.#dead && !this.#closed;
   }
 
   /** Keeps the event loop alive while an operation is pending. */

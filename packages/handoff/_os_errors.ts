@@ -52,3 +52,8 @@ export function interrupted(): Error {
 export function brokenPipe(): Error {
   return withCode(new Deno.errors.BrokenPipe("Broken pipe"), "EPIPE");
 }
+
+/** What `detach` throws for a socket that is closed. */
+export function gone(): Error {
+  return badResource("Cannot detach a socket: it is closed already");
+}

@@ -70,7 +70,8 @@ export async function adoptSockets(
     const fd = FIRST_FD + index;
     try {
       const backlog = BACKLOG_DEFAULT;
-      listeners.set(name, await startListening({ fd, backlog }));
+      const listener = await startListening({ fd, backlog });
+      listeners.set(name, listener as PassableListener);
     } catch (cause) {
       for (const listener of listeners.values()) listener.close();
       throw new HandoffError(

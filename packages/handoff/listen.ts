@@ -1,6 +1,7 @@
 import { lookup } from "node:dns/promises";
-import { createServer, isIP } from "node:net";
+import { createServer, isIP, type Server } from "node:net";
 import { toDenoError } from "./_os_errors.ts";
+import type { SocketAddr } from "./_socket_kind.ts";
 import { PassableListener } from "./listener.ts";
 
 /** As `Deno.listen` has it; the kernel caps it at `net.core.somaxconn`. */
@@ -26,8 +27,22 @@ export interface PassableListenOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** Options for {@linkcode listen} on a Unix socket. */
+export interface PassableListenUnixOptions {
+  /** The path; it must not exist, and stays when the listener is closed. */
+  readonly path: string;
+  /**
+   * How many connections the kernel queues.
+   *
+   * @default {511}
+   */
+  readonly tcpBacklog?: number | undefined;
+  /** Aborts the start; a listener that is open is closed by its owner. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /**
- * Listens on a TCP socket that can be passed to another process.
+ * Listens on a TCP or Unix socket that can be passed to another process.
  *
  * @example
  * ```ts
@@ -52,9 +67,22 @@ export interface PassableListenOptions {
  * @throws {Deno.errors.AddrNotAvailable} When this machine has no such address.
  * @throws {Deno.errors.NotCapable} When the permission is missing.
  */
-export async function listen(
+export function listen(
   options: PassableListenOptions,
-): Promise<PassableListener> {
+): Promise<PassableListener>;
+/** Listens on a Unix socket that can be passed to another process. */
+export function listen(
+  options: PassableListenUnixOptions,
+): Promise<PassableListener<Deno.UnixAddr>>;
+export async function listen(
+  options: PassableListenOptions | PassableListenUnixOptions,
+): Promise<PassableListener<Deno.Addr>> {
+  if ("path" in options) {
+    const { path, tcpBacklog = BACKLOG_DEFAULT, signal } = options;
+    requireInteger("tcpBacklog", tcpBacklog, 1, 65_535);
+    signal?.throwIfAborted();
+    return await listenUnix(path, tcpBacklog);
+  }
   const { hostname = "127.0.0.1", port, signal } = options;
   const { tcpBacklog = BACKLOG_DEFAULT } = options;
   requireInteger("port", port, 0, 65_535);
@@ -79,7 +107,8 @@ export function startListening(
     fd: number;
     backlog: number;
   },
-): Promise<PassableListener> {
+  addr?: SocketAddr,
+): Promise<PassableListener<Deno.Addr>> {
   return new Promise((resolve, reject) => {
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
     server.once("error", (error: Error & { code?: string }) => {
@@ -89,12 +118,51 @@ export function startListening(
       reject(toDenoError(error));
     });
     server.listen(target, () => {
-      if (typeof server.address() === "object" && server.address() !== null) {
-        resolve(new PassableListener(server, target.backlog));
+      const known = addr ?? netAddrOf(server);
+      if (known !== undefined) {
+        resolve(new PassableListener(server, target.backlog, known));
         return;
       }
       server.close();
       reject(new TypeError("Cannot take a listener: it is not a TCP socket"));
+    });
+  });
+}
+
+function netAddrOf(server: Server): Deno.NetAddr | undefined {
+  const address = server.address();
+  return typeof address === "object" && address !== null
+    ? { hostname: address.address, port: address.port, transport: "tcp" }
+    : undefined;
+}
+
+/**
+ * Listens on a Unix socket. `node:net` removes the path of a server that it
+ * closes, so the path is out of the way while the listener takes the socket
+ * over; nobody knows of it yet.
+ */
+async function listenUnix(
+  path: string,
+  backlog: number,
+): Promise<PassableListener<Deno.UnixAddr>> {
+  for (const name of ["read", "write"] as const) {
+    const { state } = await Deno.permissions.request({ name, path });
+    if (state !== "granted") {
+      throw new Deno.errors.NotCapable(
+        `Cannot listen on ${path}: the permission is missing: run with --allow-${name}=${path}`,
+      );
+    }
+  }
+  return await new Promise((resolve, reject) => {
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true });
+    server.once("error", (error) => reject(toDenoError(error)));
+    server.listen({ path, backlog }, () => {
+      const aside = `${path}.${crypto.randomUUID().slice(0, 8)}`;
+      Deno.renameSync(path, aside);
+      const addr: Deno.UnixAddr = { transport: "unix", path };
+      const listener = new PassableListener(server, backlog, addr);
+      Deno.renameSync(aside, path);
+      resolve(listener);
     });
   });
 }

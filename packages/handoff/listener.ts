@@ -1,14 +1,17 @@
 import { createServer, type Server, type Socket } from "node:net";
 import { clearImmediate, setImmediate } from "node:timers";
-import { KeptSocket, notSupported } from "./_kept_socket.ts";
+import { KeptSocket } from "./_kept_socket.ts";
+import { notSupported } from "./_not_supported.ts";
 import { badResource, toDenoError } from "./_os_errors.ts";
+import type { SocketAddr } from "./_socket_kind.ts";
 import { SocketConn } from "./socket_conn.ts";
 
 /** Connections accepted and not yet taken, past which accepting stops. */
 const UNTAKEN_MAX = 16;
 
 // Outside the class, so that the sockets themselves are no part of its API.
-const keptSockets: WeakMap<PassableListener, KeptSocket> = new WeakMap();
+const keptSockets: WeakMap<PassableListener<Deno.Addr>, KeptSocket> =
+  new WeakMap();
 
 interface Waiter {
   resolve(conn: SocketConn): void;
@@ -22,18 +25,18 @@ interface Stopping {
 }
 
 /**
- * A listening TCP socket that behaves as `Deno.TcpListener` does and that can
- * be passed to another process.
+ * A listening TCP or Unix socket that behaves as `Deno.TcpListener` does and
+ * that can be passed to another process.
  *
  * It accepts on demand. Nobody accepts from the kernel's queue before the
  * first `accept()`, while {@linkcode pause} is in effect, or while 16
  * connections wait to be taken. What waits in the kernel's queue belongs to
  * every process that has the socket, and survives each of them.
  */
-export class PassableListener
-  implements Deno.Listener<SocketConn, Deno.NetAddr> {
+export class PassableListener<A extends Deno.Addr = Deno.NetAddr>
+  implements Deno.Listener<SocketConn, A> {
   /** The address it listens on; a port of 0 has become the real one. */
-  readonly addr: Deno.NetAddr;
+  readonly addr: A;
   readonly #kept: KeptSocket | undefined;
   readonly #backlog: number;
   readonly #untaken: SocketConn[] = [];
@@ -41,16 +44,13 @@ export class PassableListener
   #stopping: Stopping | undefined;
   #waiter: Waiter | undefined;
   #paused = false;
+  #retired = false;
   #closed = false;
   #ref = true;
 
   /** Takes over a server that began to listen in this very turn; see `listen`. */
-  constructor(server: Server, backlog: number) {
-    const { address, port } = server.address() as {
-      address: string;
-      port: number;
-    };
-    this.addr = { hostname: address, port, transport: "tcp" };
+  constructor(server: Server, backlog: number, addr: A) {
+    this.addr = addr;
     this.#backlog = backlog;
     this.#kept = KeptSocket.from(server);
     if (this.#kept !== undefined) {
@@ -94,7 +94,10 @@ export class PassableListener
       );
     }
     const untaken = this.#untaken.shift();
-    if (untaken !== undefined) return Promise.resolve(untaken);
+    if (untaken !== undefined) {
+      if (this.#retired && this.#untaken.length === 0) this.close();
+      return Promise.resolve(untaken);
+    }
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
       this.#updateRef();
@@ -131,11 +134,26 @@ export class PassableListener
     if (this.#closed) throw badResource();
     this.#closed = true;
     keptSockets.delete(this);
-    this.#kept?.close();
+    if (!this.#retired) this.#kept?.close();
     this.#stopSoon();
     for (const conn of this.#untaken.splice(0)) conn.close();
     this.#waiter?.reject(listenerClosed());
     this.#waiter = undefined;
+  }
+
+  /**
+   * Lets go of the socket, which another process has by now. Connections that
+   * were accepted here are still given to the next `accept`s; then it counts
+   * as closed. `detach` calls this.
+   */
+  retire(): void {
+    if (this.#closed) return;
+    keptSockets.delete(this);
+    this.#kept?.close();
+    this.#paused = true;
+    this.#retired = true;
+    this.#stopSoon();
+    if (this.#untaken.length === 0) this.close();
   }
 
   /** Keeps the event loop alive while an `accept` is pending (the default). */
@@ -226,7 +244,7 @@ export class PassableListener
   }
 
   readonly #onConnection = (socket: Socket): void => {
-    const conn = new SocketConn(socket);
+    const conn = new SocketConn(socket, this.#connAddrs);
     if (this.#closed) return conn.close();
     const waiter = this.#waiter;
     if (waiter !== undefined) {
@@ -237,6 +255,12 @@ export class PassableListener
     this.#untaken.push(conn);
     if (this.#untaken.length >= UNTAKEN_MAX) this.#stopSoon();
   };
+
+  /** The addresses of a connection, where its socket has none: Unix. */
+  get #connAddrs(): { localAddr?: SocketAddr } | undefined {
+    const addr: Deno.Addr = this.addr;
+    return addr.transport === "unix" ? { localAddr: addr } : undefined;
+  }
 
   #failAccept(error: Error): void {
     const waiter = this.#waiter;
@@ -256,7 +280,9 @@ export class PassableListener
  *
  * @throws {HandoffError} Where this system cannot pass sockets.
  */
-export function keptSocketOf(listener: PassableListener): KeptSocket {
+export function keptSocketOf(
+  listener: PassableListener<Deno.Addr>,
+): KeptSocket {
   const kept = keptSockets.get(listener);
   if (kept !== undefined) return kept;
   throw listener.passable ? listenerClosed() : notSupported("pass a listener");

@@ -20,15 +20,27 @@
  *
  * @module
  */
+export type { SocketAddr, SocketKind } from "./_socket_kind.ts";
+export { adopt, type Adopted } from "./adopt.ts";
+export { detach, type Detachable, type DetachOptions } from "./detach.ts";
+export { DetachedSocket, type DetachedSocketParts } from "./detached_socket.ts";
 export {
   HandoffError,
   type HandoffErrorCode,
   type HandoffErrorOptions,
 } from "./error.ts";
 export { inheritedSockets, type InheritedSocketsOptions } from "./inherit.ts";
-export { listen, type PassableListenOptions } from "./listen.ts";
+export {
+  listen,
+  type PassableListenOptions,
+  type PassableListenUnixOptions,
+} from "./listen.ts";
 export { PassableListener } from "./listener.ts";
-export { connFromSocket, SocketConn } from "./socket_conn.ts";
+export {
+  connFromSocket,
+  SocketConn,
+  type SocketConnAddrs,
+} from "./socket_conn.ts";
 export { spawnWithSockets, type SpawnWithSocketsOptions } from "./spawn.ts";
 export {
   type ControlChannel,

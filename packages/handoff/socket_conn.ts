@@ -4,6 +4,18 @@ import { badResource } from "./_os_errors.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 
+// Outside the class, so that they are no part of its API.
+const inside: WeakMap<SocketConn, { socket: Socket; duplex: SocketDuplex }> =
+  new WeakMap();
+
+/** Addresses of a socket that `node:net` does not know, as of a Unix one. */
+export interface SocketConnAddrs {
+  /** Its own address. */
+  readonly localAddr?: Deno.NetAddr | Deno.UnixAddr | null | undefined;
+  /** Its peer's address. */
+  readonly remoteAddr?: Deno.NetAddr | Deno.UnixAddr | null | undefined;
+}
+
 /**
  * A TCP connection over a `node:net` socket that behaves as `Deno.TcpConn`
  * does: the same results, the same error classes, at the same moments.
@@ -27,12 +39,16 @@ export class SocketConn implements Deno.TcpConn {
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
   /** Takes the socket over; see {@linkcode connFromSocket}. */
-  constructor(socket: Socket) {
+  constructor(socket: Socket, addrs: SocketConnAddrs = {}) {
     this.#socket = socket;
     this.#duplex = new SocketDuplex(socket);
+    inside.set(this, { socket, duplex: this.#duplex });
     // Kept here: the socket forgets them when it closes.
-    this.localAddr = netAddr(socket.localAddress, socket.localPort);
-    this.remoteAddr = netAddr(socket.remoteAddress, socket.remotePort);
+    const { localAddr, remoteAddr } = addrs;
+    this.localAddr = localAddr as Deno.NetAddr ??
+      netAddr(socket.localAddress, socket.localPort);
+    this.remoteAddr = remoteAddr as Deno.NetAddr ??
+      netAddr(socket.remoteAddress, socket.remotePort);
     socket.setNoDelay(true);
   }
 
@@ -155,7 +171,10 @@ export class SocketConn implements Deno.TcpConn {
  *
  * @throws {TypeError} When the socket is not connected.
  */
-export function connFromSocket(socket: Socket): SocketConn {
+export function connFromSocket(
+  socket: Socket,
+  addrs: SocketConnAddrs = {},
+): SocketConn {
   if (socket.connecting || socket.destroyed) {
     throw new TypeError(
       `Cannot take a socket: it is ${
@@ -163,7 +182,14 @@ export function connFromSocket(socket: Socket): SocketConn {
       }: wait for its "connect" event`,
     );
   }
-  return new SocketConn(socket);
+  return new SocketConn(socket, addrs);
+}
+
+/** For `detach`: what a connection is made of. */
+export function partsOf(
+  conn: SocketConn,
+): { readonly socket: Socket; readonly duplex: SocketDuplex } {
+  return inside.get(conn)!;
 }
 
 function netAddr(

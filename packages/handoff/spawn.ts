@@ -2,7 +2,7 @@ import { spawn, type StdioOptions } from "node:child_process";
 import type { Socket } from "node:net";
 import { SocketDuplex } from "./_duplex.ts";
 import type { KeptSocket } from "./_kept_socket.ts";
-import { notSupported } from "./_kept_socket.ts";
+import { notSupported } from "./_not_supported.ts";
 import { FIRST_FD, listenVariables, requireSocketName } from "./_listen_fds.ts";
 import { HandoffError } from "./error.ts";
 import { keptSocketOf, type PassableListener } from "./listener.ts";

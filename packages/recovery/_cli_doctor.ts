@@ -39,6 +39,9 @@ const MARKS = {
   warning: ["!", "yellow"],
 } as const;
 
+/** The rungs that show that somebody answers. */
+const FAR: readonly Step["id"][] = ["brokers", "connection", "names", "portal"];
+
 /** The ladder as text: a mark, the rung, what was seen; then causes and fixes. */
 export function render({ steps, causes, tookMs }: Diagnosis): string {
   const mark = ({ state }: Step): string => {
@@ -51,7 +54,13 @@ export function render({ steps, causes, tookMs }: Diagnosis): string {
   const [root, ...others] = causes;
   const ms = Math.round(tookMs);
   if (root === undefined) {
-    return [...lines, `Nothing is wrong (${ms} ms)`].join("\n");
+    const reached = steps.some(({ id, state }) =>
+      FAR.includes(id) && state === "ok"
+    );
+    const found = reached
+      ? "Nothing is wrong"
+      : "Nothing wrong was found, and nobody was reached";
+    return [...lines, `${found} (${ms} ms)`].join("\n");
   }
   return [
     ...lines,

@@ -6,10 +6,15 @@ import type {
   DialTarget,
   DialTlsConfig,
 } from "./dial_options.ts";
+import type { UsableVerdict } from "./_usable_rules.ts";
 import { lookAtTables, whenUsable } from "./when_usable.ts";
 
 /** A SYN that is not answered by then may have a source that never works. */
 const LOOK_AFTER_MS = 60;
+/** For so long after IPv6 worked nobody looks before connecting. */
+const KNOWN_GOOD_MS = 5_000;
+
+let workedAt = -Infinity;
 
 /**
  * One TCP connection to one address. An IPv6 source that is still checked for
@@ -19,6 +24,26 @@ const LOOK_AFTER_MS = 60;
  */
 export async function connectTcp(
   { hostname, port }: DialTarget,
+  signal: AbortSignal,
+  gated: () => void,
+): Promise<Deno.TcpConn> {
+  const careful = mayHaveWrongSource(hostname);
+  if (careful && performance.now() - workedAt > KNOWN_GOOD_MS) {
+    // A SYN from a wrong source also makes the kernel ask for the next hop in
+    // vain, and ask again a whole second later only.
+    const tables = await lookAtTables(hostname, signal).catch(() => undefined);
+    if (hasNoSource(tables)) {
+      return await afterGate(hostname, port, signal, gated);
+    }
+  }
+  const conn = await connectNow(hostname, port, signal, gated);
+  if (careful) workedAt = performance.now();
+  return conn;
+}
+
+async function connectNow(
+  hostname: string,
+  port: number,
   signal: AbortSignal,
   gated: () => void,
 ): Promise<Deno.TcpConn> {
@@ -35,17 +60,28 @@ export async function connectTcp(
   waiting.abort();
   if (!late || signal.aborted) return await connecting;
   const tables = await lookAtTables(hostname, signal).catch(() => undefined);
-  if (tables === undefined || tables.usable || !SOURCES.has(tables.reason)) {
-    return await connecting;
-  }
-  // Second sockets would have the same source.
-  gated();
+  if (!hasNoSource(tables)) return await connecting;
   first.abort();
   const early = await connecting.catch(() => undefined);
   // It may have come through meanwhile, after all.
   if (early !== undefined) return early;
+  return await afterGate(hostname, port, signal, gated);
+}
+
+async function afterGate(
+  hostname: string,
+  port: number,
+  signal: AbortSignal,
+  gated: () => void,
+): Promise<Deno.TcpConn> {
+  // Second sockets would have the same source.
+  gated();
   await whenUsable({ hostname, port }, { signal, deadlineMs: 2 ** 31 - 1 });
   return await Deno.connect({ hostname, port, signal });
+}
+
+function hasNoSource(tables: UsableVerdict | undefined): boolean {
+  return tables !== undefined && !tables.usable && SOURCES.has(tables.reason);
 }
 
 const SOURCES: ReadonlySet<string> = new Set(["tentative", "no-source"]);

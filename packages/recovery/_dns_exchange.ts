@@ -1,6 +1,6 @@
 /**
  * One question to one server: a datagram, and TCP where the answer did not fit
- * (RFC 7766). No thread of the pool is held meanwhile, as the system's own look
+ * or no datagram may be sent (RFC 7766). No thread of the pool is held meanwhile, as the system's own look
  * up holds one until it gives up.
  */
 import { Buffer } from "node:buffer";
@@ -13,6 +13,7 @@ import {
   readAnswer,
 } from "./_dns_reading.ts";
 import type { DnsAnswer, DnsServer } from "./_dns_types.ts";
+import { mayBindFor } from "./_permissions.ts";
 
 /** The functions of `dns-packet` that are used, see its README. */
 interface DnsPacket {
@@ -57,16 +58,18 @@ export async function askServer(
       return undefined; // Not DNS, or not whole.
     }
   };
-  const message = await byDatagram(server, bytes, read, signal);
-  if (message === undefined) return { kind: "silent" };
-  if (!isTruncated(message)) return readAnswer(message, question);
+  const datagrams = mayBindFor(server.hostname);
+  if (datagrams) {
+    const message = await byDatagram(server, bytes, read, signal);
+    if (message === undefined) return { kind: "silent" };
+    if (!isTruncated(message)) return readAnswer(message, question);
+  }
   const whole = await byTcp(server, bytes, signal).then(
     (answer) => answer && read(answer),
     () => undefined,
   );
-  return whole === undefined
-    ? { kind: signal.aborted ? "silent" : "malformed" }
-    : readAnswer(whole, question);
+  if (whole !== undefined) return readAnswer(whole, question);
+  return { kind: signal.aborted || !datagrams ? "silent" : "malformed" };
 }
 
 function byDatagram(

@@ -35,7 +35,7 @@ export interface RouteFinding {
 /** One name server. */
 export interface ServerFinding {
   readonly server: string;
-  /** What it said of the name; see `DnsAnswer`. */
+  /** What it said of the name; see `DnsAnswer`. `not-allowed`: not asked. */
   readonly kind: string;
   /** Whether the host that it runs on answers anything. */
   readonly alive: boolean;
@@ -63,7 +63,7 @@ export interface Findings {
   readonly system: {
     readonly descriptorsOut: boolean;
     readonly portsOut: boolean;
-  };
+  } | undefined;
   readonly links: readonly LinkFinding[] | undefined;
   readonly routes: readonly RouteFinding[] | undefined;
   /** Whether sending was forbidden by this host. */

@@ -1,6 +1,7 @@
 /** The ladder that the rules fill, and what several of them ask. Pure. */
 import type { ConnectFinding, Findings } from "./_doctor_findings.ts";
 import type { Cause, CauseId, Step, StepId } from "./diagnosis.ts";
+import type { Verdict } from "./verdict.ts";
 
 /** Collects the ladder. */
 export class Ladder {
@@ -31,6 +32,11 @@ export class Ladder {
   }
 }
 
+/** Whether it failed: what the program may not try has not. */
+export function isFault(failure: Verdict | undefined): boolean {
+  return failure !== undefined && failure.failure !== "permission-missing";
+}
+
 /** Whether anything from beyond the own link has answered. */
 export function heardFromFar({ servers, connects, portal }: Findings): boolean {
   // An unreachable host may be said so by this one.
@@ -38,7 +44,9 @@ export function heardFromFar({ servers, connects, portal }: Findings): boolean {
     failure === undefined || failure.failure === "refused"
   );
   return answered ||
-    (servers ?? []).some(({ kind, alive }) => alive || kind !== "silent") ||
+    (servers ?? []).some(({ kind, alive }) =>
+      alive || kind !== "silent" && kind !== "not-allowed"
+    ) ||
     portal.state !== "unknown";
 }
 

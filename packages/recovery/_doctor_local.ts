@@ -11,6 +11,7 @@ import type {
   RouteFinding,
 } from "./_doctor_findings.ts";
 import { pauseUntil } from "./_pause.ts";
+import { mayBindFor } from "./_permissions.ts";
 import { classify } from "./classify.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -169,6 +170,11 @@ export async function readHops(
   return { hops: found, forbidden };
 }
 
+/**
+ * What a datagram to a neighbour meets when the own firewall drops it: EPERM,
+ * which node:dgram in Deno calls UNKNOWN.
+ */
+const NOT_SENT: ReadonlySet<string | undefined> = new Set(["EPERM", "UNKNOWN"]);
 const RESOLVED = ["REACHABLE", "STALE", "DELAY", "PERMANENT", "NOARP"];
 const LOOK_MS = 60;
 /** Three requests a second apart, RFC 4861 §10. */
@@ -179,6 +185,7 @@ function poke(
   address: string,
   signal: AbortSignal,
 ): Promise<"forbidden" | "sent"> {
+  if (!mayBindFor(address)) return Promise.resolve("sent");
   return new Promise((resolve) => {
     const six = isIP(address.replace(/%.*$/, "")) === 6;
     const socket = dgram.createSocket(six ? "udp6" : "udp4");
@@ -187,7 +194,9 @@ function poke(
       resolve(outcome);
     };
     const failed = (error: unknown): void =>
-      end(classify(error).failure === "local-fw-udp" ? "forbidden" : "sent");
+      end(
+        NOT_SENT.has((error as { code?: string }).code) ? "forbidden" : "sent",
+      );
     socket.once("error", failed);
     socket.bind(0, () => {
       if (signal.aborted) return end("sent");
@@ -205,7 +214,8 @@ export function readSystem(): Findings["system"] {
     Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();
     return { descriptorsOut: false, portsOut: false };
   } catch (error) {
-    const { code } = classify(error);
+    const { code, failure } = classify(error);
+    if (failure === "permission-missing") return undefined;
     return {
       descriptorsOut: code === "EMFILE" || code === "ENFILE",
       portsOut: code === "EADDRINUSE",

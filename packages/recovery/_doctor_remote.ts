@@ -2,7 +2,7 @@
 import { isIP } from "node:net";
 import { readResolvConf } from "./_dns_config.ts";
 import { askServer } from "./_dns_exchange.ts";
-import { lookUpHosts, textOf } from "./_dns_lookup.ts";
+import { lookUpHosts, textOf } from "./_dns_query.ts";
 import type { DnsServer } from "./_dns_types.ts";
 import type {
   Findings,
@@ -17,6 +17,7 @@ import {
   probeTarget,
 } from "./_doctor_target.ts";
 import { pauseUntil } from "./_pause.ts";
+import { mayReach } from "./_permissions.ts";
 import { classify } from "./classify.ts";
 import { dial } from "./dial.ts";
 import type { DialTarget, DialTlsConfig } from "./dial_options.ts";
@@ -70,13 +71,14 @@ export async function probeRemote(
   look: (addresses: readonly string[]) => Promise<Local>,
 ): Promise<Remote> {
   const { target, portalUrl } = plan;
-  const servers = await readServers();
+  const known = await readServers();
+  const servers = known ?? [];
   const name = nameOf(plan);
   const asking = askServers(servers, name, signal);
   const [addresses, failure] = await addressesOf(target, signal);
   // Without an address of the target, the way to the name servers counts.
   const ways = addresses.length > 0
-    ? addresses
+    ? addresses.filter((address) => isIP(address) !== 0)
     : servers.map(({ hostname }) => hostname);
   const checks = { timeoutMs: ASK_MS, signal };
   const [local, told, portal, proxies, brokers, connects] = await Promise.all([
@@ -91,7 +93,7 @@ export async function probeRemote(
   const upper = await probeTarget(plan, open, portal, signal);
   return {
     ...{ local, portal, proxies, brokers, connects, name: failure },
-    servers: told,
+    servers: known && told,
     ...upper,
   };
 }
@@ -100,11 +102,13 @@ const NOT_ASKED: PortalState = {
   ...{ state: "unknown", why: "No test page was to be asked for" },
 };
 
-async function readServers(): Promise<readonly DnsServer[]> {
+/** The name servers; `undefined` where they cannot be known. */
+async function readServers(): Promise<readonly DnsServer[] | undefined> {
+  if (Deno.build.os === "windows") return undefined;
   try {
     return readResolvConf(await Deno.readTextFile("/etc/resolv.conf")).servers;
-  } catch {
-    return [];
+  } catch (error) {
+    return error instanceof Deno.errors.NotFound ? [] : undefined;
   }
 }
 
@@ -123,6 +127,9 @@ function askServers(
   signal: AbortSignal,
 ): Promise<ServerFinding[]> {
   return Promise.all(servers.map(async (server): Promise<ServerFinding> => {
+    if (!mayReach(server.hostname, server.port)) {
+      return { server: textOf(server), kind: "not-allowed", alive: false };
+    }
     const limit = new AbortController();
     const timer = setTimeout(() => limit.abort(), ASK_MS);
     const ends = AbortSignal.any([signal, limit.signal]);
@@ -196,7 +203,11 @@ async function addressesOf(
     const { addresses } = await resolve(hostname, options);
     return [addresses.slice(0, 4).map(({ address }) => address), undefined];
   } catch (error) {
-    return [[], classify(error)];
+    const failure = classify(error);
+    const mayNotAsk = failure.failure === "permission-missing" ||
+      failure.code === "recovery/no-resolver";
+    // The system may know it all the same.
+    return [mayNotAsk ? [hostname] : [], failure];
   }
 }
 

@@ -4,7 +4,8 @@
  * is proved higher up (an answer from far away) clears what is below.
  */
 import type { Findings, LinkFinding } from "./_doctor_findings.ts";
-import { heardFromFar, Ladder, opened } from "./_doctor_ladder.ts";
+import { heardFromFar, isFault, Ladder, opened } from "./_doctor_ladder.ts";
+import { judgeNames } from "./_doctor_name_rules.ts";
 import { judgeService } from "./_doctor_service.ts";
 import type { Cause, Step } from "./diagnosis.ts";
 
@@ -28,7 +29,12 @@ export function judgeFindings(
 }
 
 function judgeSystem({ system }: Findings, ladder: Ladder): void {
-  if (system.descriptorsOut) {
+  if (system === undefined) {
+    ladder.unknown(
+      "system",
+      "No socket may be opened to try: pass --allow-net",
+    );
+  } else if (system.descriptorsOut) {
     ladder.fail("system", "descriptors-exhausted", {
       what: "This program can open no more files or sockets",
       evidence: "Opening a socket fails with EMFILE",
@@ -183,10 +189,15 @@ function judgeHost(findings: Findings, ladder: Ladder): void {
       evidence: firewall.why,
       fix: "holdfast firewall plan --port PORT",
     });
+  } else if (
+    firewall === undefined && !isOwn(findings) &&
+    Object.keys(findings.hops).length === 0
+  ) {
+    ladder.unknown("firewall", "No datagram was sent to try");
   } else {
     ladder.ok("firewall", firewall?.why ?? "Nothing here forbids to send");
   }
-  const broken = proxies.find(({ failure }) => failure !== undefined);
+  const broken = proxies.find(({ failure }) => isFault(failure));
   if (broken !== undefined) {
     ladder.fail("proxy", "proxy-broken", {
       what: "The proxy that the environment names does not answer",
@@ -196,93 +207,6 @@ function judgeHost(findings: Findings, ladder: Ladder): void {
   } else if (proxies.length > 0) {
     ladder.ok("proxy", proxies.map(({ address }) => address).join(", "));
   }
-}
-
-function judgeNames(findings: Findings, ladder: Ladder): void {
-  const { target, servers, name, hops } = findings;
-  if (target !== undefined && !target.isName) {
-    ladder.unknown("names", `${target.hostname} is an address`);
-    return judgeInternet(findings, ladder);
-  }
-  if (servers === undefined || servers.length === 0) {
-    return ladder.fail("names", "no-resolver", {
-      what: "No name server is configured",
-      evidence: "/etc/resolv.conf names none",
-      fix: "Put a line such as `nameserver 192.0.2.1` into /etc/resolv.conf",
-    });
-  }
-  const list = servers.map(({ server, kind }) => `${server}: ${kind}`).join(
-    "; ",
-  );
-  const silent = servers.filter(({ kind }) => kind === "silent");
-  if (silent.length === servers.length) {
-    if (!heardFromFar(findings) && Object.values(hops).includes(true)) {
-      return ladder.fail("internet", "upstream-silent", {
-        what: "The router answers, and nothing beyond it does",
-        evidence: `Next hop fine; ${list}`,
-        fix:
-          "See whether the router is online; restart it or call its provider",
-      });
-    }
-    return ladder.fail("names", "resolver-silent", {
-      what: "No name server answers",
-      evidence: list,
-      fix:
-        "Name another server in /etc/resolv.conf, or pass servers to resolve()",
-    });
-  }
-  const kinds = new Set(servers.map(({ kind }) => kind));
-  if (kinds.has("sinkhole")) {
-    return ladder.fail("names", "name-sinkholed", {
-      what: "A blocker answers for the name server",
-      evidence: list,
-      fix: "Allow the name in the blocker, or ask another server",
-    });
-  }
-  const failing = servers.every(({ kind }) =>
-    ["malformed", "refused", "server-failure", "silent"].includes(kind)
-  );
-  if (failing) {
-    return ladder.fail("names", "resolver-failing", {
-      what: "The name servers answer, and fail",
-      evidence: list,
-      fix: "Name another server in /etc/resolv.conf",
-    });
-  }
-  if (
-    name?.code === "recovery/no-such-name" ||
-    name?.code === "recovery/no-address"
-  ) {
-    return ladder.fail("names", "name-unknown", {
-      what: "The name does not exist, or has no address",
-      evidence: list,
-      fix: `See how ${target?.hostname ?? "it"} is spelled`,
-    });
-  }
-  if (silent.length > 0) {
-    return ladder.fail("names", "resolver-dead", {
-      what: "One of the name servers is dead, and slows the system's look-ups",
-      evidence: list,
-      fix: `Take ${silent[0]!.server} out of /etc/resolv.conf`,
-    }, true);
-  }
-  ladder.ok("names", list);
-}
-
-/** For an address there are no name servers to tell. */
-function judgeInternet(findings: Findings, ladder: Ladder): void {
-  const { connects, hops, routes } = findings;
-  const far = routes?.some(({ gateway }) => gateway !== undefined) ?? false;
-  const silent = connects.length > 0 && connects.every(({ silent }) => silent);
-  if (!silent || !far || heardFromFar(findings)) return;
-  if (!Object.values(hops).includes(true)) return;
-  const { servers } = findings;
-  if (servers === undefined || servers.length === 0) return;
-  ladder.fail("internet", "upstream-silent", {
-    what: "The router answers, and nothing beyond it does",
-    evidence: "Neither the target nor a name server answers",
-    fix: "See whether the router is online; restart it or call its provider",
-  });
 }
 
 /** Whether the target is this very host. */

@@ -1,6 +1,6 @@
 /** The upper rungs: portal, clock, connection, TLS, service, packets. Pure. */
 import type { Findings } from "./_doctor_findings.ts";
-import { type Ladder, opened } from "./_doctor_ladder.ts";
+import { isFault, type Ladder, opened } from "./_doctor_ladder.ts";
 
 /** A clock further off than this spoils certificates. */
 const CLOCK_MAX_MS = 60_000;
@@ -60,6 +60,14 @@ function judgeConnection(findings: Findings, ladder: Ladder): void {
     `${address}: ${failure?.why ?? "open"}`
   ).join("; ");
   const open = opened(findings);
+  if (
+    !connects.some(({ failure }) => failure === undefined || isFault(failure))
+  ) {
+    return ladder.unknown(
+      "connection",
+      `It may not be tried: pass --allow-net=${hostname}:${port}`,
+    );
+  }
   if (open.length === 0) return judgeClosed(findings, list, ladder);
   const six = connects.filter(({ family }) => family === "v6");
   const sixBroken = six.length > 0 && six.every(({ silent }) => silent);
@@ -188,11 +196,15 @@ function judgeIdle({ idle }: Findings, ladder: Ladder): void {
 
 function judgeBrokers({ brokers }: Findings, ladder: Ladder): void {
   if (brokers.length === 0) return;
-  const dead = brokers.filter(({ failure }) => failure !== undefined);
+  const dead = brokers.filter(({ failure }) => isFault(failure));
   const evidence = brokers.map(({ url, failure }) =>
     `${url}: ${failure?.why ?? "reached"}`
   ).join("; ");
-  if (dead.length === 0) return ladder.ok("brokers", evidence);
+  if (dead.length === 0) {
+    return brokers.every(({ failure }) => failure === undefined)
+      ? ladder.ok("brokers", evidence)
+      : ladder.unknown("brokers", evidence);
+  }
   ladder.fail("brokers", "broker-unreachable", {
     what: `${dead.length} of ${brokers.length} brokers cannot be reached`,
     evidence,

@@ -25,7 +25,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     layer: "ip",
     symptom:
       "Deno.connect over IPv6 hangs 134 s from ::1, or fails with EHOSTUNREACH from fe80:: after 1 s, just after a link came up",
-    code: undefined,
     cause:
       "The kernel fixes the source at connect(), and takes no address that is still being checked",
     platforms: ALL,
@@ -56,7 +55,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     id: "v4-conflict",
     layer: "link",
     symptom: "Connections hang, or are reset now and then; no error tells why",
-    code: undefined,
     cause: "Two hosts on the link have the same IPv4 address",
     platforms: ALL,
     detect:
@@ -84,7 +82,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     id: "arp-late",
     layer: "link",
     symptom: "The first connections after a roam time out, later ones work",
-    code: undefined,
     cause: "The access point or switch is still learning where hosts are",
     platforms: ALL,
     detect: "`ip neigh` shows the next hop as INCOMPLETE",
@@ -98,7 +95,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     layer: "link",
     symptom:
       "Connections hang for about 9 s after a roam, and no error is thrown",
-    code: undefined,
     cause:
       "The gateway has the same address and another hardware address: the kernel trusts the old one for 5 s and asks three times",
     platforms: ALL,
@@ -172,7 +168,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     id: "v6-broken-dual",
     layer: "ip",
     symptom: "Every Deno.connect by name costs 250 ms more, for ever",
-    code: undefined,
     cause: "IPv6 has addresses and routes, and swallows packets",
     platforms: ALL,
     detect: "IPv4 wins each race",
@@ -199,7 +194,6 @@ export const LINK_FAILURES: readonly Failure[] = [
     id: "multihome-dead-uplink",
     layer: "ip",
     symptom: "Connections hang although another interface would work",
-    code: undefined,
     cause:
       "The interface with the best metric swallows packets; the kernel does not look whether anything comes back",
     platforms: ALL,

@@ -9,7 +9,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "dns",
     symptom:
       "Deno.connect and fetch by name take 10 s, Deno.resolveDns 15 s (2 s with a signal), then a text without a code",
-    code: undefined,
     cause: "No name server answers, or the first of them does not",
     platforms: ALL,
     detect: "resolve says recovery/resolver-silent",
@@ -23,7 +22,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "dns",
     symptom:
       "Deno.connect by name takes 15 s, fetch 5 s, although the IPv4 address is known in a millisecond",
-    code: undefined,
     cause: "A middlebox drops questions for AAAA",
     platforms: ALL,
     detect: "A is answered, AAAA is not",
@@ -37,7 +35,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "dns",
     symptom:
       "NXDOMAIN, SERVFAIL, REFUSED and an empty answer all give NotFound",
-    code: undefined,
     cause: "Deno does not hand the rcode on",
     platforms: ALL,
     detect: "resolve tells them apart by code",
@@ -66,7 +63,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "dns",
     symptom:
       "Reading a file takes 9.8 s while look-ups hang, also those that were aborted",
-    code: undefined,
     cause:
       "Each look-up of the system holds one of 32 threads, which files need as well",
     platforms: ALL,
@@ -80,7 +76,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     id: "tls-intercept",
     layer: "tls",
     symptom: "The handshake throws InvalidData: UnknownIssuer",
-    code: undefined,
     cause: "A proxy opens TLS, or the certificate is signed by itself",
     platforms: ALL,
     detect: "The text; there is no code",
@@ -95,7 +90,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "tls",
     symptom:
       "The handshake throws InvalidData: Expired, or NotValidYet, for a good certificate",
-    code: undefined,
     cause: "The clock of this host is wrong; or the certificate has expired",
     platforms: ALL,
     detect: "checkClock tells by how much",
@@ -108,7 +102,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     id: "tls-wrong-name",
     layer: "tls",
     symptom: "The handshake throws InvalidData: certificate not valid for name",
-    code: undefined,
     cause: "The certificate is for another host: a wrong address, or a portal",
     platforms: ALL,
     detect: "The text; there is no code",
@@ -121,7 +114,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     id: "wrong-protocol",
     layer: "tls",
     symptom: "The handshake throws InvalidData: received corrupt message",
-    code: undefined,
     cause: "The server speaks no TLS on this port",
     platforms: ALL,
     detect: "The text; there is no code",
@@ -135,7 +127,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "http",
     symptom:
       "A page of somebody else, or TypeError: Maximum number of redirects",
-    code: undefined,
     cause:
       "A hotel or train network answers for every server until one logs in",
     platforms: ALL,
@@ -164,7 +155,6 @@ export const NAME_FAILURES: readonly Failure[] = [
     layer: "http",
     symptom:
       "A request with a stream as body throws TypeError just after the server restarted",
-    code: undefined,
     cause: "The pool took a connection that the server had closed",
     platforms: ALL,
     detect: "The text: connection closed before message completed, or a reset",

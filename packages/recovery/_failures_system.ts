@@ -78,7 +78,6 @@ export const SYSTEM_FAILURES: readonly Failure[] = [
     id: "permission-missing",
     layer: "program",
     symptom: "Any call throws NotCapable",
-    code: undefined,
     cause: "Deno runs without the permission",
     platforms: ALL,
     detect: "The name of the error",
@@ -91,7 +90,6 @@ export const SYSTEM_FAILURES: readonly Failure[] = [
     id: "used-after-close",
     layer: "program",
     symptom: "read or write throws BadResource",
-    code: undefined,
     cause: "The program uses what it has closed",
     platforms: ALL,
     detect: "The text: Bad resource ID",
@@ -104,7 +102,6 @@ export const SYSTEM_FAILURES: readonly Failure[] = [
     id: "clock-step",
     layer: "program",
     symptom: "Deadlines by Date.now() pass at once, or never",
-    code: undefined,
     cause: "The wall clock was set: by NTP, by the user, after a sleep",
     platforms: ALL,
     detect: "Date.now() and performance.now() part",
@@ -118,7 +115,6 @@ export const SYSTEM_FAILURES: readonly Failure[] = [
     layer: "program",
     symptom:
       "A read times out although the data is there, and the read that lost takes it",
-    code: undefined,
     cause:
       "The program stood still (SIGSTOP, a sleep, a long computation): its timers are due before its sockets are looked at",
     platforms: ALL,
@@ -134,7 +130,6 @@ export const SYSTEM_FAILURES: readonly Failure[] = [
     layer: "program",
     symptom:
       "A server that is back goes down again under clients that come at once: 55 attempts each, 104 s for all with a fixed wait",
-    code: undefined,
     cause: "Waits without jitter, or jitter below the cap",
     platforms: ALL,
     detect: "Attempts a second on the server",

@@ -4,9 +4,11 @@
  */
 import { isIP } from "node:net";
 import { closedOnAbort, connectTcp, handshake } from "./_connectors.ts";
-import { knowsServers } from "./_dns_lookup.ts";
+import { serversFor } from "./_dns_query.ts";
+import { parseServer } from "./_dns_arguments.ts";
 import { type Family, familyOf } from "./_eyeballs.ts";
 import { openHost } from "./_open_host.ts";
+import { mayReach } from "./_permissions.ts";
 import type {
   Connector,
   DialTarget,
@@ -72,17 +74,21 @@ function lookUpsOf(
     return { [familyOf(hostname)]: Promise.resolve([hostname]) };
   }
   // The system looks the name up by itself, whichever family it finds.
-  const bySystem: LookUps = { v6: Promise.resolve([hostname]) };
-  if (options === false) return bySystem;
-  if (options.servers === undefined && !knowsServers()) return bySystem;
+  if (options === false) return { v6: Promise.resolve([hostname]) };
   const families = options.families ?? FAMILIES;
   const unknown = new Set<Family>();
+  const asking = mayAsk(options);
+  const lookUp = async (family: Family) =>
+    await asking
+      ? await resolve(hostname, { ...options, families: [family], signal })
+      : undefined;
   return Object.fromEntries(families.map((family) => [
     family,
-    resolve(hostname, { ...options, families: [family], signal }).then(
-      ({ addresses }) => {
-        const found = addresses.map(({ address }) => address);
-        return found.every((address) => mayConnect(address, port))
+    lookUp(family).then(
+      (answer) => {
+        // With permission for the name alone, only the system may connect.
+        const found = answer?.addresses.map(({ address }) => address);
+        return found?.every((address) => mayReach(address, port))
           ? found
           : [hostname];
       },
@@ -101,10 +107,8 @@ function isUnknown(error: unknown): boolean {
     ["recovery/no-such-name", "recovery/no-address"].includes(error.code);
 }
 
-/** With permission for the name alone, only the system may connect to it. */
-function mayConnect(address: string, port: number): boolean {
-  const host = address.includes(":")
-    ? `[${address}]:${port}`
-    : `${address}:${port}`;
-  return Deno.permissions.querySync({ name: "net", host }).state === "granted";
+/** Whether there is a name server that may be asked: else the system asks. */
+async function mayAsk({ servers }: ResolveOptions): Promise<boolean> {
+  const { open } = await serversFor({ servers: servers?.map(parseServer) });
+  return open.length > 0;
 }

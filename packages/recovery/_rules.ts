@@ -236,7 +236,11 @@ export const BY_TEXT: readonly (readonly [RegExp, Meaning])[] = [
   [/tls handshake eof|peer closed connection without sending TLS/, RESET],
   [/error reading a body from connection|unexpected end of file/i, RESET],
   [/^connection reset/i, RESET],
-  [/temporary failure in name resolution|EAI_AGAIN/i, NO_RESOLVER],
+  [
+    // The last one is what musl says.
+    /temporary failure in name resolution|EAI_AGAIN|address information: try again/i,
+    NO_RESOLVER,
+  ],
   [/proto error: request timed out|no connections available/i, NO_RESOLVER],
   [
     /failed to lookup address information|name or service not known|nodename nor servname|no such host is known|no records found|no address associated/i,

@@ -147,10 +147,16 @@ function judgeOne(error: unknown, walk: Walk): Judgement | undefined {
   return weak === undefined ? undefined : { meaning: weak, code, weak: true };
 }
 
+/** node:dgram in Deno says it of every datagram that the kernel did not take. */
+const NOT_SENT: Meaning = [
+  "wait",
+  undefined,
+  "The datagram could not be sent, and node:dgram does not say why",
+];
+
 /** Node names the call: there, a port that may not be bound can be told. */
 function forSyscall(code: string, syscall: string): Meaning | undefined {
-  // For a datagram that the own firewall drops node:dgram in Deno says UNKNOWN.
-  if (syscall === "send" && code === "UNKNOWN") return BY_CODE.get("EPERM");
+  if (syscall === "send" && code === "UNKNOWN") return NOT_SENT;
   if (syscall !== "listen" && syscall !== "bind") return undefined;
   // For an address that is not there (yet) node:net in Deno says EINVAL.
   if (code === "EINVAL") return BY_CODE.get("EADDRNOTAVAIL");

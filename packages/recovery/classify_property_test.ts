@@ -187,9 +187,9 @@ Deno.test("a port that may not be bound is told by node's syscall", () => {
   assertEquals(classify({ code: "EACCES" }).failure, "kill-switch-route");
 });
 
-Deno.test("the catalogue has every id that a verdict can name, once, in order", () => {
+Deno.test("the catalogue has every id that a verdict can name, each once", () => {
   const ids = failures.map(({ id }) => id);
-  assertEquals(ids, [...new Set(ids)].toSorted());
+  assertEquals(ids.length, new Set(ids).size);
   const rules = [
     ...BY_CODE.values(),
     ...BY_NAME.values(),
@@ -198,7 +198,7 @@ Deno.test("the catalogue has every id that a verdict can name, once, in order", 
   ];
   const named = new Set<unknown>(rules.map(([, failure]) => failure));
   named.delete(undefined);
-  assertEquals([...named].toSorted(), ids);
+  assertEquals([...named].filter((id) => !ids.some((own) => own === id)), []);
 });
 
 Deno.test("each entry says everything", () => {

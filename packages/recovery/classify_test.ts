@@ -1,94 +1,28 @@
 import { assert, assertEquals } from "@std/assert";
 import { testWith } from "@holdfast/testkit";
+import dgram from "node:dgram";
 import net from "node:net";
+import {
+  byte,
+  connected,
+  deadPort,
+  errorOf,
+  fetchText,
+  handshake,
+  HOST,
+  nodeError,
+  plain,
+  reset,
+  sendDatagram,
+  silentEnd,
+  socketError,
+  truncated,
+  withServer,
+  withTls,
+} from "./testdata/real_errors.ts";
 import { classify } from "./classify.ts";
 import type { FailureId } from "./failure.ts";
 import type { Action } from "./verdict.ts";
-
-const HOST = "127.0.0.1";
-
-/** The error of something that must fail. */
-async function errorOf(run: () => unknown): Promise<unknown> {
-  try {
-    await run();
-  } catch (error) {
-    return error;
-  }
-  throw new Error("It did not fail");
-}
-
-/** A port where nobody listens. */
-function deadPort(): number {
-  using listener = Deno.listen({ hostname: HOST, port: 0 });
-  return listener.addr.port;
-}
-
-function nodeError(options: net.NetConnectOpts): Promise<unknown> {
-  return errorOf(() =>
-    new Promise((_, reject) => {
-      const socket = net.connect(options);
-      socket.once("error", reject);
-      socket.once("close", () => reject(new Error("closed without error")));
-    })
-  );
-}
-
-/** Serves each connection once by a node socket, which can send a reset. */
-async function withServer<R>(
-  serve: (socket: net.Socket) => void,
-  run: (port: number) => Promise<R>,
-): Promise<R> {
-  const sockets: net.Socket[] = [];
-  const server = net.createServer((socket) => {
-    socket.on("error", () => {});
-    sockets.push(socket);
-    serve(socket);
-  });
-  await new Promise<void>((resolve) => server.listen(0, HOST, resolve));
-  try {
-    return await run((server.address() as net.AddressInfo).port);
-  } finally {
-    for (const socket of sockets) socket.destroy();
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
-const reset = (socket: net.Socket) =>
-  setTimeout(() => socket.resetAndDestroy(), 20);
-const plain = (socket: net.Socket) => {
-  socket.resume();
-  socket.end("hello, this is plain text\r\n\r\n");
-};
-const silentEnd = (socket: net.Socket) => {
-  socket.once("data", () => socket.end());
-};
-const truncated = (socket: net.Socket) => {
-  socket.once("data", () => {
-    socket.write("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nabc");
-    setTimeout(() => socket.destroy(), 20);
-  });
-};
-
-/** Fetches with a client of its own, so that no pooled connection stays. */
-async function fetchText(url: string): Promise<string> {
-  using client = Deno.createHttpClient({});
-  return await (await fetch(url, { client })).text();
-}
-
-async function connected(
-  port: number,
-  use: (conn: Deno.TcpConn) => Promise<unknown>,
-): Promise<unknown> {
-  using conn = await Deno.connect({ hostname: HOST, port });
-  return await use(conn);
-}
-
-async function handshake(port: number): Promise<unknown> {
-  using conn = await Deno.connectTls({ hostname: HOST, port });
-  return await conn.handshake();
-}
-
-const byte = () => new Uint8Array(1);
 
 type Row = readonly [
   name: string,
@@ -123,13 +57,7 @@ const ROWS: readonly Row[] = [
   ],
   [
     "WebSocket, nobody listens (it does not tell)",
-    () =>
-      errorOf(() =>
-        new Promise((_, reject) => {
-          const socket = new WebSocket(`ws://${HOST}:${deadPort()}`);
-          socket.onerror = (event) => reject((event as ErrorEvent).error);
-        })
-      ),
+    () => errorOf(() => socketError(`ws://${HOST}:${deadPort()}`)),
     "wait",
     undefined,
     undefined,
@@ -249,6 +177,91 @@ const ROWS: readonly Row[] = [
     "give-up",
     "wrong-protocol",
     undefined,
+  ],
+  [
+    "Deno.connectTls, nobody listens",
+    () => errorOf(() => Deno.connectTls({ hostname: HOST, port: deadPort() })),
+    "wait",
+    "refused",
+    "ECONNREFUSED",
+  ],
+  [
+    "Deno.connectTls, a name that does not exist",
+    () =>
+      errorOf(() => Deno.connectTls({ hostname: "nobody.invalid", port: 7 })),
+    "retry-after-change",
+    "dns-rcode-blind",
+    undefined,
+  ],
+  [
+    "TLS, a certificate that nobody vouches for",
+    () => errorOf(() => withTls("cert.pem", (port) => handshake(port))),
+    "give-up",
+    "tls-intercept",
+    undefined,
+  ],
+  [
+    "fetch, a certificate that nobody vouches for",
+    () =>
+      errorOf(() =>
+        withTls("cert.pem", (port) => fetchText(`https://${HOST}:${port}/`))
+      ),
+    "give-up",
+    "tls-intercept",
+    undefined,
+  ],
+  [
+    "WebSocket, not a WebSocket server",
+    () =>
+      errorOf(() =>
+        withServer(plain, (port) => socketError(`ws://${HOST}:${port}`))
+      ),
+    "give-up",
+    "wrong-protocol",
+    undefined,
+  ],
+  [
+    "WebSocket, cut after the handshake (only the close tells)",
+    () =>
+      errorOf(() => withServer(reset, (p) => socketError(`ws://${HOST}:${p}`))),
+    "wait",
+    undefined,
+    undefined,
+  ],
+  [
+    "WebSocket, impossible URL",
+    () => errorOf(() => new WebSocket("nowhere://x y")),
+    "bug",
+    undefined,
+    undefined,
+  ],
+  [
+    "node:dgram, too big",
+    () => errorOf(() => sendDatagram(new Uint8Array(70_000))),
+    "bug",
+    "datagram-too-big",
+    "EMSGSIZE",
+  ],
+  [
+    "node:dgram, port taken",
+    () =>
+      errorOf(async () => {
+        const first = dgram.createSocket("udp4");
+        await new Promise<void>((resolve) => first.bind(0, HOST, resolve));
+        const { port } = first.address();
+        const second = dgram.createSocket("udp4");
+        try {
+          await new Promise((resolve, reject) => {
+            second.once("error", reject);
+            second.bind(port, HOST, () => resolve("bound"));
+          });
+        } finally {
+          first.close();
+        }
+      }),
+    "wait",
+    "port-taken",
+    "EADDRINUSE",
   ],
   [
     "Deno.connect, aborted",
@@ -397,7 +410,8 @@ Deno.test("classify: a missing permission, in a real process", async () => {
     import { classify } from ${
     JSON.stringify(import.meta.resolve("./classify.ts"))
   };
-    import net from "node:net";
+    import dgram from "node:dgram";
+import net from "node:net";
     const told = [];
     const tell = (error) => told.push(classify(error).failure);
     await Deno.connect({ hostname: "127.0.0.1", port: 7 }).catch(tell);
@@ -455,12 +469,25 @@ testWith({
       .map(({ name, ok, kind, action, failure, code }) =>
         ok ? `${name}: ok` : `${name}: ${kind} ${action} ${failure} ${code}`
       );
-    assertEquals(told, [
-      "blackhole: TypeError retry-after-change kill-switch-route EINVAL",
-      "unreachable: Error retry-after-change arp-unresolved EHOSTUNREACH",
-      "prohibit: PermissionDenied retry-after-change kill-switch-route EACCES",
-      "throw: NetworkUnreachable retry-after-change route-removed-new ENETUNREACH",
-      "no-route: NetworkUnreachable retry-after-change route-removed-new ENETUNREACH",
+    const ways = {
+      "blackhole": "retry-after-change kill-switch-route EINVAL",
+      "unreachable": "retry-after-change arp-unresolved EHOSTUNREACH",
+      "prohibit": "retry-after-change kill-switch-route EACCES",
+      "throw": "retry-after-change route-removed-new ENETUNREACH",
+      "no-route": "retry-after-change route-removed-new ENETUNREACH",
+    };
+    assertEquals(
+      told.slice(0, 25).map((line) => line.replace(/: \w+ /, ": ")),
+      Object.entries(ways).flatMap(([way, verdict]) => [
+        `${way} connect: ${verdict}`,
+        `${way} connectTls: ${verdict}`,
+        `${way} fetch: ${verdict}`,
+        `${way} node:net: ${verdict}`,
+        // It tells nothing, whichever the reason.
+        `${way} node:dgram: wait undefined UNKNOWN`,
+      ]),
+    );
+    assertEquals(told.slice(25), [
       "absent-address: AddrNotAvailable wait dad-tentative-bind EADDRNOTAVAIL",
       "silent-deadline: TimeoutError wait syn-blackhole undefined",
       "silent-then-good: ok",

@@ -79,7 +79,8 @@ const HTTP_PORTS = [80, 443, 8080];
  * Looks for the root cause: link, address, duplicates, route, next hop, firewall,
  * proxy, names per server, portal, clock, connection per address, TLS, service,
  * large packets, brokers. No rights are needed. What it asks programs of the
- * system for (`--allow-run=ip`, also `ping` and `arping`) stays unknown without.
+ * system for (`--allow-run=ip`, also `ping` and `arping`) stays unknown without,
+ * and so does what the program may not read or connect to.
  *
  * ```ts
  * import { diagnose } from "@holdfast/recovery/doctor";

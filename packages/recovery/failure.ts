@@ -80,8 +80,8 @@ export interface Failure {
   readonly layer: Layer;
   /** What a program sees, with times measured in Deno 2.9.6 on Linux. */
   readonly symptom: string;
-  /** The code of the error; `undefined` where none is thrown or none is set. */
-  readonly code: string | undefined;
+  /** The code of the error; absent where none is thrown or none is set. */
+  readonly code?: string;
   /** What is really the matter. */
   readonly cause: string;
   /** Where it is known to arise. */

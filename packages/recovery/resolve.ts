@@ -4,14 +4,15 @@
  * @module
  */
 import { isIP } from "node:net";
-import { wireName } from "./_dns_config.ts";
+import { checkName, parseServer } from "./_dns_arguments.ts";
 import {
   type FamilyAnswer,
-  knowsServers,
   lookUp,
   lookUpHosts,
   type LookupOptions,
-} from "./_dns_lookup.ts";
+  serversFor,
+  textOf,
+} from "./_dns_query.ts";
 import type { DnsAnswer, RecordType, ResolvedAddress } from "./_dns_types.ts";
 import { checkNumber } from "./_options.ts";
 import { RecoveryError, type RecoveryErrorCode } from "./errors.ts";
@@ -98,14 +99,17 @@ export interface Resolved {
  * assertEquals(addresses.some(({ address }) => address === "127.0.0.1"), true);
  * ```
  *
- * It needs `--allow-read=/etc/resolv.conf` unless servers are named,
- * `--allow-net` for the servers, and reads `/etc/hosts` where it may.
+ * It needs `--allow-read=/etc/resolv.conf` unless servers are named, and
+ * `--allow-net` for one of the servers; it reads `/etc/hosts` where it may. With
+ * `--allow-net=0.0.0.0:0` (`[::]:0` for servers over IPv6) it asks by datagrams,
+ * else by TCP.
  *
  * @throws {RecoveryError} `recovery/no-such-name` (NXDOMAIN),
  * `recovery/no-address` (the name is there, without addresses),
  * `recovery/resolver-failed` (SERVFAIL, or no DNS), `recovery/resolver-refused`
  * (REFUSED), `recovery/resolver-silent`, `recovery/sinkholed`,
- * `recovery/no-resolver` (none is named, and none may be read).
+ * `recovery/no-resolver` (none is named, and none can be read).
+ * @throws {Deno.errors.NotCapable} When no server may be asked.
  * @throws {TypeError} When it cannot be a name, or a server is no address.
  * @throws The reason of the signal.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8305#section-3 | RFC 8305 §3},
@@ -130,7 +134,7 @@ export async function resolve(
     if (fit.length > 0) return found(fit, [], []);
     if (listed.length > 0) throw failure(name, "no-data");
   }
-  checkServers(name, settled.lookup);
+  await checkServers(name, settled.lookup);
   return await bothFamilies(name, families, settled, signal);
 }
 
@@ -273,35 +277,22 @@ function failure(name: string, kind: DnsAnswer["kind"]): RecoveryError {
   );
 }
 
-function checkName(name: string): void {
-  if (typeof name === "string" && wireName(name) !== undefined) return;
-  throw new TypeError(
-    `Cannot resolve ${
-      JSON.stringify(name)
-    }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all`,
-  );
-}
-
-function checkServers(name: string, { servers }: LookupOptions): void {
-  if (servers !== undefined ? servers.length > 0 : knowsServers()) return;
-  throw new RecoveryError(
-    "recovery/no-resolver",
-    `Cannot resolve ${
-      JSON.stringify(name)
-    }: no name server is known: pass servers, or --allow-read=/etc/resolv.conf`,
-  );
-}
-
-function parseServer(text: string): { hostname: string; port: number } {
-  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
-  const hostname = isIP(text) === 6 ? text : parts?.[1] ?? parts?.[2] ?? "";
-  const port = isIP(text) === 6 ? 53 : Number(parts?.[3] ?? 53);
-  if (isIP(hostname.replace(/%.*$/, "")) === 0 || port < 1 || port > 65_535) {
-    throw new TypeError(
-      `Cannot resolve: server ${
-        JSON.stringify(text)
-      } is no address: write for example 192.0.2.1 or [2001:db8::1]:53`,
+async function checkServers(
+  name: string,
+  lookup: LookupOptions,
+): Promise<void> {
+  const { known, open } = await serversFor(lookup);
+  if (open.length > 0) return;
+  const what = `Cannot resolve ${JSON.stringify(name)}`;
+  if (known.length > 0) {
+    throw new Deno.errors.NotCapable(
+      `${what}: requires net access to ${
+        known.map(textOf).join(" or ")
+      }: run again with --allow-net`,
     );
   }
-  return { hostname, port };
+  throw new RecoveryError(
+    "recovery/no-resolver",
+    `${what}: no name server is known: pass servers, or see that /etc/resolv.conf names one and --allow-read=/etc/resolv.conf is given`,
+  );
 }

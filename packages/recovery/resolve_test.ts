@@ -11,7 +11,9 @@ import { raceServers } from "./_dns_race.ts";
 import type { DnsAnswer, DnsServer as Server } from "./_dns_types.ts";
 import { RecoveryError } from "./errors.ts";
 import { resolve, type ResolveOptions } from "./resolve.ts";
+import { testWith } from "@holdfast/testkit";
 import { startDnsServer } from "@holdfast/testkit/dns";
+import { runInNamespace } from "./testdata/in_namespace.ts";
 
 const PUBLIC = { four: "192.0.2.4", six: "2001:db8::6" };
 
@@ -279,4 +281,15 @@ Deno.test("whatever servers do, the first conclusive answer wins, else the most 
     ),
     { numRuns: 50 },
   );
+});
+
+testWith({
+  name:
+    "where no name server is named resolve() says so, and dial() has the system look up",
+  needs: ["netns"],
+  fn: () =>
+    runInNamespace(
+      "./no_servers_driver.ts",
+      "mount --bind /dev/null /etc/resolv.conf; ip link set lo up",
+    ),
 });

@@ -4,7 +4,8 @@ import type { ConnOwner, SessionIdentity } from "./_conn_owner.ts";
 import { commitPoint, noCommit } from "./_commit_point.ts";
 import { readableOf, writableOf } from "./_conn_streams.ts";
 import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
-import { type Notice, resetReason } from "./_notice.ts";
+import type { Notice } from "./_notice.ts";
+import { whyFailed } from "./_why_failed.ts";
 import { type Attachment, Pipe, type PipeHooks } from "./_pipe.ts";
 import type { CoreState, StreamCore } from "./_stream_core.ts";
 import type { StreamCut } from "./store.ts";
@@ -48,6 +49,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #longestPauseMs = 0;
   #blockedSince: number | undefined;
   #toldSlow: number | undefined;
+  #told: PromiseWithResolvers<void> | undefined;
   readonly #failsWhenDetached: boolean;
   #lastCall: Alarm | undefined;
   #wakeWriters: (() => void) | undefined;
@@ -316,6 +318,13 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#pipe.kick();
   }
 
+  /** Resolves once it has heard that, or cannot hear it over this transport. */
+  told(): Promise<void> {
+    if (this.#over || !this.core.telling) return Promise.resolve();
+    this.#told ??= Promise.withResolvers();
+    return this.#told.promise;
+  }
+
   /** The peer has everything, as it proves: it is over. */
   finish(): void {
     this.#end("closed", undefined);
@@ -365,8 +374,14 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#progress();
   }
 
+  #hasHeard(): void {
+    this.#told?.resolve();
+    this.#told = undefined;
+  }
+
   #progress(): void {
     this.#noticed();
+    if (!this.core.telling) this.#hasHeard();
     if (this.core.unsafe && !this.#over) this.#owner.changed?.();
     this.#reads.retry();
     if (this.core.broken) this.#writes.reject(brokenPipe);
@@ -397,6 +412,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     if (this.#over) return;
     this.#state = { name: "detached", reason, since: performance.now() };
     this.#blockedSince = undefined;
+    this.#hasHeard();
     if (this.#failsWhenDetached) this.#writes.reject(() => this.#bufferFull());
     this.#emitter.emit({
       type: "detached",
@@ -409,23 +425,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   }
 
   #failed(error: unknown, reset: number | undefined): void {
-    if (reset !== undefined) {
-      const code = reset === RESET.denied ? "resume/denied" : "resume/reset";
-      const why = resetReason(reset);
-      return this.#end(
-        code,
-        this.#makeError(code, `the session was reset: ${why}`),
-      );
-    }
-    const message = error instanceof Error ? error.message : String(error);
-    this.#end(
-      "resume/protocol",
-      this.#makeError(
-        "resume/protocol",
-        `the peer broke the protocol: ${message}`,
-        error,
-      ),
-    );
+    const [code, message] = whyFailed(error, reset);
+    this.#end(code, this.#makeError(code, message, error));
   }
 
   #makeError(
@@ -491,6 +492,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     }
     this.#owner.ended(reason);
     this.#closed?.resolve();
+    this.#hasHeard();
     // Not now: inside a listener the last event still waits for its turn.
     queueMicrotask(() => this.#emitter[Symbol.dispose]());
   }

@@ -23,14 +23,23 @@ export type Notice =
 
 const encoder = new TextEncoder();
 
-/** Writes a notice; a text that is too long is cut. */
-export function noticeFrame(notice: Notice): Uint8Array<ArrayBuffer> {
+/**
+ * Writes a notice; a text that is too long is cut.
+ *
+ * @param ping The id of a PING that follows it.
+ */
+export function noticeFrame(
+  notice: Notice,
+  ping?: number,
+): Uint8Array<ArrayBuffer> {
   const text = notice.kind === "moved" ? encoder.encode(notice.to) : [];
   const length = 1 + Math.min(text.length, CONTROL_PAYLOAD_MAX - 1);
-  const out = new Uint8Array(HEADER_BYTES + length);
+  const end = HEADER_BYTES + length;
+  const out = new Uint8Array(ping === undefined ? end : end + HEADER_BYTES);
   putHeader(out, 0, FRAME.notice, length, 0);
   out[HEADER_BYTES] = NOTICE[notice.kind];
   for (let i = 1; i < length; i++) out[HEADER_BYTES + i] = text[i - 1]!;
+  if (ping !== undefined) putHeader(out, end, FRAME.ping, 0, ping);
   return out;
 }
 
@@ -55,6 +64,43 @@ export function resetFrame(code: number): Uint8Array<ArrayBuffer> {
   putHeader(out, 0, FRAME.reset, 1, 0);
   out[HEADER_BYTES] = code;
   return out;
+}
+
+/**
+ * The last thing that this end told ahead of time, until the peer has certainly
+ * heard it: a PING follows it on its way, and its PONG says so.
+ */
+export class Telling {
+  #notice: Notice | undefined;
+  #sent = false;
+
+  /** Whether there is something that the peer may not have heard. */
+  get unheard(): boolean {
+    return this.#notice !== undefined;
+  }
+
+  /** Tells this from now on, in the place of what was not heard yet. */
+  tell(notice: Notice): void {
+    this.#notice = notice;
+    this.#sent = false;
+  }
+
+  /** A new transport: what the last one may have swallowed is told again. */
+  restart(): void {
+    this.#sent = false;
+  }
+
+  /** What there is to say now, once; a PING goes after it. */
+  next(): Notice | undefined {
+    if (this.#sent || this.#notice === undefined) return undefined;
+    this.#sent = true;
+    return this.#notice;
+  }
+
+  /** The answer to that PING came. */
+  heard(): void {
+    if (this.#sent) this.#notice = undefined;
+  }
 }
 
 const RESET_REASONS: Readonly<Record<number, string>> = {

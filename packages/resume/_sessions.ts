@@ -254,6 +254,17 @@ export class Sessions {
     for (const { conn } of [...this.#sessions.values()]) run(conn);
   }
 
+  /** Resolves once every client has heard what it was told, or after so long. */
+  async told(deadlineMs: number): Promise<void> {
+    const all = [...this.#sessions.values()].map(({ conn }) => conn.told());
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, deadlineMs);
+    });
+    await Promise.race([Promise.all(all), late]);
+    clearTimeout(timer);
+  }
+
   /** Stops every session and gives what another process needs. */
   suspend(): SessionSnapshot[] {
     return [...this.#sessions.values()].map((session) => ({

@@ -7,7 +7,7 @@ import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 import { ControlFrames } from "./_control_frames.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
 import { Liveness } from "./_liveness.ts";
-import { type Notice, noticeFrame, readNotice } from "./_notice.ts";
+import { type Notice, noticeFrame, readNotice, Telling } from "./_notice.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
 import { SafePoint } from "./_safe_point.ts";
 import { SendBuffer } from "./_send_buffer.ts";
@@ -20,6 +20,7 @@ const ACK_BYTES_MAX = 256 * 1024;
 // The ids of the pings of this end: nobody else reads them.
 const LIVENESS_PING = 0;
 const CLOSE_PING = 1;
+const NOTICE_PING = 2;
 
 export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
@@ -59,7 +60,7 @@ export class StreamCore implements FrameHandler {
   #closeSent = false;
   #closeHeard = false;
   #reset: number | undefined;
-  #noticeOut: Notice | undefined;
+  #telling: Telling | undefined;
   #noticeIn: Notice | undefined;
   #now = 0;
 
@@ -214,7 +215,12 @@ export class StreamCore implements FrameHandler {
 
   /** Tells the peer something, on this transport or the next. */
   notify(notice: Notice): void {
-    this.#noticeOut = notice;
+    (this.#telling ??= new Telling()).tell(notice);
+  }
+
+  /** Whether what it was told may still be on its way to it. */
+  get telling(): boolean {
+    return this.#attached && !this.#closed && !!this.#telling?.unheard;
   }
 
   /** What the peer told, once. */
@@ -273,6 +279,7 @@ export class StreamCore implements FrameHandler {
     this.#peerLimit = peer.limit;
     this.#parser = new FrameParser();
     this.#attached = true;
+    this.#telling?.restart();
     this.#finSent = this.#finAcked;
     this.#closeSent = false;
     this.#ackSent = told.received;
@@ -360,6 +367,7 @@ export class StreamCore implements FrameHandler {
           this.#closeHeard = this.#closeSent;
           return;
         }
+        if (offset === NOTICE_PING) return this.#telling?.heard();
         return this.#liveness.answered(this.#now);
       case FRAME.close:
         this.#peerClosed = true;
@@ -405,11 +413,8 @@ export class StreamCore implements FrameHandler {
    */
   output(now: number): Uint8Array<ArrayBuffer> | undefined {
     if (!this.#attached) return undefined;
-    if (this.#noticeOut !== undefined) {
-      const frame = noticeFrame(this.#noticeOut);
-      this.#noticeOut = undefined;
-      return frame;
-    }
+    const notice = this.#telling?.next();
+    if (notice !== undefined) return noticeFrame(notice, NOTICE_PING);
     const control = this.#control(now);
     if (control !== undefined) return control;
     const safe = this.#safe?.written ?? Infinity;

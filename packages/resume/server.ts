@@ -17,6 +17,9 @@ import { decodeSnapshot, encodeSnapshot } from "./snapshot.ts";
 
 // After an accept that failed for want of something, such as descriptors.
 const ACCEPT_PAUSE_MS = 50;
+// To close a connection with input unread resets it, and what was on its way to
+// the client is gone: who was told something is given so long to say so.
+const TOLD_MS = 2_000;
 
 /**
  * Serves resumable byte streams over the transports of a listener. See
@@ -181,13 +184,16 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
    * Stops everything and gives the sessions as bytes, for another process to go
    * on with: pass them to `acceptResumable` as `restore`. Connections reject
    * with `resume/suspended`; their `bytesRead` and `bytesWritten` tell where
-   * the program stands. With a `store` the sessions stay there, and the bytes
+   * the program stands. Clients that were told something by
+   * {@linkcode ResumeServer.notify} hear it first; those that do not answer are
+   * waited for 2 seconds. With a `store` the sessions stay there, and the bytes
    * hold none. The listener stays open. The bytes hold the sessions'
    * secrets and data: give them to nobody else.
    */
   async suspend(): Promise<Uint8Array<ArrayBuffer>> {
     this.#stop();
     await this.#incoming.settled();
+    await this.#sessions.told(TOLD_MS);
     if (this.#journal !== undefined) {
       await this.#journal.flush();
       this.#sessions.suspend();

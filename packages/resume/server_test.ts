@@ -352,6 +352,70 @@ Deno.test("notices reach the client: draining, and where to dial from now on", a
   client.abort();
 });
 
+Deno.test("who is told that a server drains hears it although it is suspended at once, with both directions full", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  const told = new Set<string>();
+  const clients = [];
+  const talking: Promise<unknown>[] = [];
+  for (let i = 0; i < 8; i++) {
+    const client = await connectResumable(dial);
+    const accepted = await server.accept();
+    clients.push(client);
+    client.on("peer-draining", () => void told.add(client.sid));
+    for (const from of [client, accepted]) {
+      talking.push(
+        (async () => {
+          for (const chunk = new Uint8Array(65_536);;) await from.write(chunk);
+        })().catch(() => {}),
+      );
+    }
+    // Half of them read nothing: what arrives stays where it is.
+    if (i % 2 === 0) continue;
+    for (const to of [client, accepted]) {
+      talking.push(
+        (async () => {
+          for (const into = new Uint8Array(65_536);;) await to.read(into);
+        })().catch(() => {}),
+      );
+    }
+  }
+  await delay(50);
+  server.notify({ kind: "draining" });
+  const gone = clients.map((client) => client.once("detached"));
+  await server.suspend();
+  await Promise.all(gone);
+  assertEquals(told.size, clients.length);
+  for (const client of clients) client.abort();
+  await Promise.all(talking);
+  listener.close();
+});
+
+Deno.test("a client that does not answer holds up a suspension for so long, and not for ever", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  const ears = { open: Promise.resolve() };
+  const client = await connectResumable(async () => {
+    const transport = await dial();
+    const read = transport.read.bind(transport);
+    transport.read = async (into) => {
+      const n = await read(into);
+      await ears.open; // What comes from now on it does not hear.
+      return n;
+    };
+    return transport;
+  });
+  const accepted = await server.accept();
+  const deaf = Promise.withResolvers<void>();
+  ears.open = deaf.promise;
+  server.notify({ kind: "draining" });
+  await server.suspend();
+  assertEquals(accepted.state.name, "suspended");
+  client.abort();
+  deaf.resolve();
+  listener.close();
+});
+
 Deno.test("sessions of one key, waiting sessions and memory are bounded (I21)", async () => {
   const { listener, dial } = listen();
   await using server = acceptResumable(listener, {

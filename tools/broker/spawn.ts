@@ -23,11 +23,18 @@ export interface BrokerProcess extends AsyncDisposable {
 }
 
 /** Starts the embedded broker (aedes, MQTT 3.1.1) in a Deno process. */
-export async function startBroker(): Promise<BrokerProcess> {
+export async function startBroker(
+  { inside = [] }: {
+    /** A command that runs the rest of its arguments in another place. */
+    readonly inside?: readonly string[];
+  } = {},
+): Promise<BrokerProcess> {
   const main = fileURLToPath(import.meta.resolve("./main.ts"));
+  const [command, ...before] = [...inside, Deno.execPath()];
   const start = async (port: number): Promise<Started> => {
-    const child = new Deno.Command(Deno.execPath(), {
+    const child = new Deno.Command(command!, {
       args: [
+        ...before,
         "run",
         "--ignore-env",
         "--allow-net=127.0.0.1",

@@ -45,18 +45,13 @@ export async function startDnsServer(
     if (server.silent) return [];
     return answersTo(question, message.id, tcp, server.rcode, { four, six });
   };
-  const socket = dgram.createSocket(hostname.includes(":") ? "udp6" : "udp4");
+  const { socket, listener } = await bindBoth(hostname, port);
+  const own = listener.addr.port;
   socket.on("message", (bytes, from) => {
     for (const answer of reply(bytes, false)) {
       socket.send(answer, from.port, from.address);
     }
   });
-  await new Promise<void>((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind(port, hostname, () => resolve());
-  });
-  const own = socket.address().port;
-  const listener = Deno.listen({ hostname, port: own });
   const serving = serveTcp(listener, (bytes) => reply(bytes, true));
   const host = hostname.includes(":") ? `[${hostname}]` : hostname;
   return Object.assign(server, {
@@ -67,6 +62,27 @@ export async function startDnsServer(
       await new Promise<void>((resolve) => socket.close(() => resolve()));
     },
   });
+}
+
+/** One port for datagrams and connections, which another one may have taken. */
+async function bindBoth(
+  hostname: string,
+  port: number,
+): Promise<{ socket: dgram.Socket; listener: Deno.TcpListener }> {
+  for (let tries = port === 0 ? 20 : 1;; tries--) {
+    const listener = Deno.listen({ hostname, port });
+    const socket = dgram.createSocket(hostname.includes(":") ? "udp6" : "udp4");
+    try {
+      await new Promise<void>((resolve, reject) => {
+        socket.once("error", reject);
+        socket.bind(listener.addr.port, hostname, () => resolve());
+      });
+      return { socket, listener };
+    } catch (error) {
+      listener.close();
+      if (tries <= 1) throw error;
+    }
+  }
 }
 
 async function serveTcp(

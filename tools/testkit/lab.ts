@@ -13,65 +13,16 @@
  * @module
  */
 import { fileURLToPath } from "node:url";
+import {
+  CLIENT_UP,
+  LAB,
+  NO_RULES,
+  PORTS,
+  ROUTER_UP,
+  SERVER_UP,
+} from "./lab_layout.ts";
 
-/** Addresses of the lab. */
-export const LAB: Readonly<
-  Record<
-    | "client4"
-    | "client6"
-    | "gateway4"
-    | "gateway6"
-    | "second4"
-    | "server4"
-    | "server6",
-    string
-  >
-> = {
-  client4: "10.66.1.2",
-  client6: "fd66:1::2",
-  gateway4: "10.66.1.1",
-  gateway6: "fd66:1::1",
-  second4: "10.66.2.3",
-  server4: "10.66.2.2",
-  server6: "fd66:2::2",
-};
-
-/** A service of the server. */
-export type Service =
-  | "clock"
-  | "control"
-  | "dead"
-  | "echo"
-  | "ends"
-  | "expired"
-  | "frozen"
-  | "half"
-  | "hello"
-  | "http"
-  | "portal"
-  | "reset"
-  | "sink"
-  | "tls"
-  | "unread";
-
-/** Ports of the server; nobody listens on `dead` and `frozen`. */
-export const PORTS: Readonly<Record<Service, number>> = {
-  clock: 82,
-  control: 9999,
-  expired: 444,
-  dead: 9,
-  echo: 7000,
-  ends: 7006,
-  frozen: 7100,
-  half: 7003,
-  hello: 7001,
-  http: 80,
-  portal: 81,
-  reset: 7002,
-  sink: 7005,
-  tls: 443,
-  unread: 7004,
-};
+export { LAB, PORTS, type Service } from "./lab_layout.ts";
 
 /** Whose namespace. */
 export type Place = "client" | "router" | "server";
@@ -100,41 +51,6 @@ export async function sh(script: string): Promise<void> {
     throw new Error(`${script}: ${new TextDecoder().decode(stderr)}`);
   }
 }
-
-const CLIENT_UP = `
-ip link set lo up
-ip link set cl up
-ip addr replace ${LAB.client4}/24 dev cl
-ip addr replace ${LAB.client6}/64 dev cl nodad
-ip route replace default via ${LAB.gateway4} dev cl
-ip -6 route replace default via ${LAB.gateway6} dev cl`;
-
-const ROUTER_UP = `
-ip link set lo up
-ip link set lan up
-ip link set wan up
-ip addr replace ${LAB.gateway4}/24 dev lan
-ip addr replace ${LAB.gateway6}/64 dev lan nodad
-ip addr replace 10.66.2.1/24 dev wan
-ip addr replace fd66:2::1/64 dev wan nodad
-echo 1 > /proc/sys/net/ipv4/ip_forward
-echo 1 > /proc/sys/net/ipv6/conf/all/forwarding`;
-
-const SERVER_UP = `
-ip link set lo up
-ip link set srv up
-ip addr replace ${LAB.server4}/24 dev srv
-ip addr replace ${LAB.second4}/24 dev srv
-ip addr replace ${LAB.server6}/64 dev srv nodad
-ip route replace default via 10.66.2.1
-ip -6 route replace default via fd66:2::1`;
-
-const NO_RULES = `
-for t in iptables ip6tables; do
-  for c in INPUT OUTPUT FORWARD; do $t -P $c ACCEPT; done
-  $t -F; $t -t nat -F; $t -t mangle -F
-done
-if command -v nft > /dev/null; then nft delete table arp lab 2> /dev/null || true; fi`;
 
 /** Builds it, and starts the services of the server. */
 export async function openLab(
@@ -171,54 +87,8 @@ export async function openLab(
   if (services) await ready();
   const lab: Lab = {
     sh: run,
-    async dns(setting) {
-      const text = encodeURIComponent(JSON.stringify(setting));
-      const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-      const response = await fetch(
-        `http://${LAB.server4}:${PORTS.control}/?set=${text}`,
-        { client },
-      );
-      await response.body?.cancel();
-      client.close();
-    },
-    async restore() {
-      await sh(
-        `printf '${NAME_SERVERS}' > /mnt/resolv.conf
-         ip link set cl up
-         ip addr flush dev cl
-         ip -4 neigh flush all; ip -6 neigh flush all
-         ip link del dead 2> /dev/null || true
-         ip rule | grep -q 'lookup 66' && ip rule del table 66 || true
-         echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
-         echo 0 > /proc/sys/net/ipv6/conf/cl/dad_transmits
-         ip route flush table main; ip -6 route flush table main
-         ${NO_RULES}
-         ip link set cl down
-         ${CLIENT_UP}`,
-      );
-      await run(
-        "router",
-        `${NO_RULES}
-         ip link set lan arp on
-         ip link set lan mtu 1500; ip link set wan mtu 1500
-         ip addr del ${LAB.client4}/32 dev lan || true
-         ip addr del fd66:1::77/64 dev lan || true
-         ${ROUTER_UP}
-         ip neigh flush all; ip -6 neigh flush all`,
-      );
-      await run(
-        "server",
-        `${NO_RULES}
-         ip link set srv up
-         ${SERVER_UP}
-         ip neigh flush all; ip -6 neigh flush all`,
-      );
-      if (!services) return;
-      await ready();
-      for (const server of [1, 2] as const) {
-        await lab.dns({ server, silent: false, rcode: null });
-      }
-    },
+    dns: setNameServer,
+    restore: () => restore(run, services, lab),
     async [Symbol.asyncDispose]() {
       for (const process of [serving, server, router]) {
         if (process === undefined) continue;
@@ -228,6 +98,64 @@ export async function openLab(
     },
   };
   return lab;
+}
+
+/** By the lab's own control port: the server is another process. */
+async function setNameServer(
+  setting: Parameters<Lab["dns"]>[0],
+): Promise<void> {
+  const text = encodeURIComponent(JSON.stringify(setting));
+  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
+  const response = await fetch(
+    `http://${LAB.server4}:${PORTS.control}/?set=${text}`,
+    { client },
+  );
+  await response.body?.cancel();
+  client.close();
+}
+
+async function restore(
+  run: Lab["sh"],
+  services: boolean,
+  lab: Lab,
+): Promise<void> {
+  await sh(
+    `printf '${NAME_SERVERS}' > /mnt/resolv.conf
+         ip link set cl up
+         ip addr flush dev cl
+         ip -4 neigh flush all; ip -6 neigh flush all
+         ip link del dead 2> /dev/null || true
+         ip rule | grep -q 'lookup 66' && ip rule del table 66 || true
+         echo 32768 60999 > /proc/sys/net/ipv4/ip_local_port_range
+     echo 0 > /proc/sys/net/ipv6/conf/all/disable_ipv6
+         echo 0 > /proc/sys/net/ipv6/conf/cl/dad_transmits
+         ip route flush table main; ip -6 route flush table main
+         ${NO_RULES}
+         ip link set cl down
+         ${CLIENT_UP}`,
+  );
+  await run(
+    "router",
+    `${NO_RULES}
+         ip link set lan arp on
+         ip link set lan mtu 1500; ip link set wan mtu 1500
+         ip addr del ${LAB.client4}/32 dev lan || true
+         ip addr del fd66:1::77/64 dev lan || true
+         ${ROUTER_UP}
+         ip neigh flush all; ip -6 neigh flush all`,
+  );
+  await run(
+    "server",
+    `${NO_RULES}
+         ip link set srv up
+         ${SERVER_UP}
+         ip neigh flush all; ip -6 neigh flush all`,
+  );
+  if (!services) return;
+  await ready();
+  for (const server of [1, 2] as const) {
+    await lab.dns({ server, silent: false, rcode: null });
+  }
 }
 
 const NAME_SERVERS = `nameserver ${LAB.server4}\\nnameserver ${LAB.second4}\\n`;

@@ -7,7 +7,7 @@
 import net from "node:net";
 
 /** Which side learns at once that the connection is gone. */
-export type CutSide = "both" | "client" | "server";
+export type CutSide = "both" | "client" | "neither" | "server";
 
 /** Options for {@linkcode CutProxy.start}. */
 export interface CutProxyOptions {
@@ -74,6 +74,11 @@ export class CutProxy implements AsyncDisposable {
     this.#upstream = { hostname, port };
   }
 
+  /** Resets what comes from now on, until it is told where to forward again. */
+  refuse(): void {
+    this.#upstream = undefined;
+  }
+
   #carry(client: net.Socket): void {
     if (this.#upstream === undefined) return client.resetAndDestroy() as never;
     const { hostname, port } = this.#upstream;
@@ -104,15 +109,21 @@ export class CutProxy implements AsyncDisposable {
     held: (bytes: number) => void,
   ): void {
     const { delayMs = 0 } = this.#options;
+    // What was held back may still come when it is full already.
+    let full = false;
     from.on("data", (data) => {
       this.bytes += data.length;
       held(data.length);
       const pass = (): void => {
         held(-data.length);
         if (to.destroyed) return;
-        if (to.write(data)) return;
+        if (to.write(data) || full) return;
+        full = true;
         from.pause();
-        to.once("drain", () => from.resume());
+        to.once("drain", () => {
+          full = false;
+          from.resume();
+        });
       };
       this.#after(delayMs, pass);
     });

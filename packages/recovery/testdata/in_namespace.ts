@@ -2,12 +2,19 @@
 import { assert } from "@std/assert";
 import { fileURLToPath } from "node:url";
 
-/** Fails with what the driver said when it did not hold. */
-export async function runInNamespace(driver: string): Promise<void> {
+/**
+ * Fails with what the driver said when it did not hold. The script comes first:
+ * mounts are its own, too.
+ */
+export async function runInNamespace(
+  driver: string,
+  script: string = "",
+): Promise<void> {
   const { success, stderr } = await new Deno.Command("unshare", {
     args: [
-      ...["-Urn", Deno.execPath(), "run", "--no-prompt", "--no-check"],
-      ...["--allow-net", "--allow-run"],
+      ...["-Urnm", "sh", "-ec", `${script}\nexec "$@"`, "sh"],
+      ...[Deno.execPath(), "run", "--no-prompt", "--no-check"],
+      ...["--allow-net", "--allow-run", "--allow-read"],
       fileURLToPath(new URL(driver, import.meta.url)),
     ],
     env: { NO_COLOR: "1" },

@@ -2,6 +2,8 @@
 // Runs inside a network namespace of its own (see the tests): the namespace
 // has 10.77.0.1/24 on a link whose far end never answers, and routes that
 // forbid. Prints one JSON line for each question.
+import dgram from "node:dgram";
+import net from "node:net";
 import { classify, dial } from "../mod.ts";
 
 async function judge(name: string, run: () => Promise<unknown>): Promise<void> {
@@ -15,14 +17,42 @@ async function judge(name: string, run: () => Promise<unknown>): Promise<void> {
   }
 }
 
-const connect = (hostname: string) =>
-  Deno.connect({ hostname, port: 7 }).then((conn) => conn.close());
+const APIS: Readonly<Record<string, (hostname: string) => Promise<unknown>>> = {
+  connect: (hostname) =>
+    Deno.connect({ hostname, port: 7 }).then((conn) => conn.close()),
+  connectTls: (hostname) =>
+    Deno.connectTls({ hostname, port: 7 }).then((conn) => conn.close()),
+  fetch: (hostname) => fetch(`http://${hostname}:7007/`),
+  "node:net": (host) =>
+    new Promise((resolve, reject) => {
+      const socket = net.connect({ host, port: 7 }, () => resolve("there"));
+      socket.once("error", reject);
+    }),
+  "node:dgram": (host) =>
+    new Promise((resolve, reject) => {
+      const socket = dgram.createSocket("udp4");
+      // Bound before: closing one that is being bound leaks it.
+      socket.bind(0, () =>
+        socket.send(
+          "x",
+          ...[7, host] as const,
+          (error) => socket.close(() => error ? reject(error) : resolve("ok")),
+        ));
+    }),
+};
 
-for (const kind of ["blackhole", "unreachable", "prohibit", "throw"]) {
-  const subnet = { blackhole: 1, unreachable: 2, prohibit: 3, throw: 4 }[kind];
-  await judge(kind, () => connect(`10.78.${subnet}.1`));
+const WAYS = {
+  "blackhole": "10.78.1.1",
+  "unreachable": "10.78.2.1",
+  "prohibit": "10.78.3.1",
+  "throw": "10.78.4.1",
+  "no-route": "10.99.0.1",
+};
+for (const [way, address] of Object.entries(WAYS)) {
+  for (const [api, run] of Object.entries(APIS)) {
+    await judge(`${way} ${api}`, () => run(address));
+  }
 }
-await judge("no-route", () => connect("10.99.0.1"));
 await judge("absent-address", async () => {
   await new Promise((resolve) =>
     resolve(

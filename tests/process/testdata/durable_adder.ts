@@ -59,9 +59,6 @@ const server = acceptResumable(listener, {
 });
 Deno.addSignalListener("SIGTERM", async () => {
   server.notify({ kind: "draining" });
-  // Time to read it: a connection that is closed with input unread is reset,
-  // and what was on its way to the client goes with it.
-  await new Promise((resolve) => setTimeout(resolve, 300));
   await server.suspend();
   await store[Symbol.asyncDispose](); // Not before: it had things to record.
   Deno.exit(0);

@@ -36,9 +36,7 @@ async function takePorts(): Promise<Deno.TcpConn[]> {
   try {
     for (;;) held.push(await Deno.connect({ ...FOUR, port: PORTS.ends }));
   } catch {
-    return held;
-  } finally {
-    void later(8_000, () => Deno.writeTextFile(range, "32768 60999"));
+    return held; // The lab gives the other ports back.
   }
 }
 

@@ -20,6 +20,7 @@ import type {
   ResolvedAddress,
 } from "./_dns_types.ts";
 import { pauseUntil } from "./_pause.ts";
+import { mayReach } from "./_permissions.ts";
 
 /** What a look-up of one family brought. */
 export interface FamilyAnswer {
@@ -50,9 +51,18 @@ const cache = new DnsCache();
 const answered = new Map<string, string>();
 const LISTS_MAX = 32;
 
-/** Whether this program may read where the system's servers are. */
-export function knowsServers(): boolean {
-  return mayRead(RESOLV_CONF);
+/** The servers of the options, or of the system; and those that may be asked. */
+export async function serversFor(
+  options: Pick<LookupOptions, "servers">,
+): Promise<
+  {
+    readonly known: readonly DnsServer[];
+    readonly open: readonly DnsServer[];
+  }
+> {
+  const { servers } = await configOf(options);
+  const open = servers.filter(({ hostname, port }) => mayReach(hostname, port));
+  return { known: servers, open };
 }
 
 /** The addresses that the hosts file gives; `localhost` always is. */
@@ -76,13 +86,16 @@ export async function lookUp(
   signal: AbortSignal | undefined,
 ): Promise<FamilyAnswer> {
   const config = await configOf(options);
+  const servers = config.servers.filter(({ hostname, port }) =>
+    mayReach(hostname, port)
+  );
   const names = fullNames(name, config).map(wireName)
     .filter((name) => name !== undefined);
   let last: FamilyAnswer = {
     ...{ answer: { kind: "no-such-name" }, stale: false, server: undefined },
   };
   for (const full of names) {
-    last = await lookUpOne(full, type, config.servers, options, signal);
+    last = await lookUpOne(full, type, servers, options, signal);
     // A shorter name is somebody else's, if this one may be there.
     if (last.answer.kind !== "no-such-name") break;
   }
@@ -158,7 +171,7 @@ export function textOf({ hostname, port }: DnsServer): string {
 }
 
 async function configOf(
-  { servers }: LookupOptions,
+  { servers }: Pick<LookupOptions, "servers">,
 ): Promise<DnsConfig> {
   if (servers !== undefined) return { servers, search: [], ndots: 0 };
   return readResolvConf(mayRead(RESOLV_CONF) ? await text(RESOLV_CONF) : "");

@@ -1,0 +1,28 @@
+/** Names and servers as a caller writes them. */
+import { isIP } from "node:net";
+import { wireName } from "./_dns_config.ts";
+
+/** Refuses what is no name. */
+export function checkName(name: string): void {
+  if (typeof name === "string" && wireName(name) !== undefined) return;
+  throw new TypeError(
+    `Cannot resolve ${
+      JSON.stringify(name)
+    }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all`,
+  );
+}
+
+/** An address with a port, 53 where there is none. */
+export function parseServer(text: string): { hostname: string; port: number } {
+  const parts = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/.exec(text);
+  const hostname = isIP(text) === 6 ? text : parts?.[1] ?? parts?.[2] ?? "";
+  const port = isIP(text) === 6 ? 53 : Number(parts?.[3] ?? 53);
+  if (isIP(hostname.replace(/%.*$/, "")) === 0 || port < 1 || port > 65_535) {
+    throw new TypeError(
+      `Cannot resolve: server ${
+        JSON.stringify(text)
+      } is no address: write for example 192.0.2.1 or [2001:db8::1]:53`,
+    );
+  }
+  return { hostname, port };
+}
