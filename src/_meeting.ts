@@ -1,7 +1,27 @@
-/** What two peers say through signalling to meet: JSON, sealed by the layer below. */
+/**
+ * What two peers say through signalling to meet, sealed by the layer below. In
+ * bytes and not in text, so that a message fits into the smallest packet of
+ * signalling, of 256 bytes: what is small gets through where much else does
+ * not. Numbers are big-endian.
+ *
+ * ```text
+ * 1  version, 3
+ * 1  kind
+ * then, but for HEARD, REFUSED and NOT-LISTENING:
+ * 6  since when the place holds, in ms since 1970
+ * 1  number of candidates, each: 1 length of the address, 4 or 16, then that,
+ *    and 2 port
+ * then, for MEET and WHERE:
+ * 1  length of the name, and the name in UTF-8
+ * 1  length of the call key's id, 16 or 0 for none, that, and its key of 32
+ * then, for HERE:
+ * 1  length of the ticket's id, or 0 for none, that, and its key of 32
+ * ```
+ */
 import { isIP } from "node:net";
 import type { CallKey } from "./_calling_wire.ts";
 import { CANDIDATES_MAX } from "./_candidates.ts";
+import { ipBytes, ipText } from "./_ip_bytes.ts";
 import { NAME_BYTES_MAX } from "./_tickets.ts";
 import { PeerError } from "./errors.ts";
 
@@ -40,34 +60,64 @@ export type Answer =
   | (Whereabouts & {
     readonly type: "here";
     /** The id and the key of a one-time pre-shared key, for `meet`. */
-    readonly ticket?: { readonly id: string; readonly key: string };
+    readonly ticket?: CallKey;
   })
   | { readonly type: "heard" }
   | { readonly type: "refused" }
   | { readonly type: "not-listening" };
 
-const VERSION = 2;
+type Kind = Question["type"] | Answer["type"];
+
+const VERSION = 3;
+const KINDS: readonly (Kind | undefined)[] = [
+  ...[undefined, "meet", "where", "moved"] as const,
+  ...["here", "heard", "refused", "not-listening"] as const,
+];
+const KEY_BYTES = 32;
+const CALL_ID_BYTES = 16;
 const encoder = new TextEncoder();
 
 /** Writes a question or an answer. */
 export function encodeMeeting(message: Question | Answer): Uint8Array {
-  return encoder.encode(JSON.stringify({ version: VERSION, ...message }));
+  const out: number[] = [VERSION, KINDS.indexOf(message.type)];
+  if ("candidates" in message) writePlace(out, message);
+  if (message.type === "meet" || message.type === "where") {
+    const name = encoder.encode(message.name);
+    out.push(name.length, ...name);
+    writeKey(out, message.back);
+  }
+  if (message.type === "here") writeKey(out, message.ticket);
+  return Uint8Array.from(out);
+}
+
+function writePlace(out: number[], { at, candidates }: Whereabouts): void {
+  for (let i = 5; i >= 0; i--) out.push(Math.floor(at / 256 ** i) % 256);
+  out.push(candidates.length);
+  for (const { hostname, port } of candidates) {
+    const address = ipBytes(hostname);
+    out.push(address.length, ...address, port >> 8, port & 255);
+  }
+}
+
+function writeKey(out: number[], key: CallKey | undefined): void {
+  const id = key === undefined ? [] : Uint8Array.fromHex(key.id);
+  out.push(id.length, ...id);
+  if (key !== undefined) out.push(...Uint8Array.fromHex(key.key));
 }
 
 /** Reads a question; `undefined` for anything else. */
 export function decodeQuestion(bytes: Uint8Array): Question | undefined {
-  const message = parse(bytes);
-  if (message === undefined) return undefined;
-  const { type } = message;
   try {
-    const place = readWhereabouts(message);
-    if (type === "moved") return { type, ...place };
-    if (type !== "meet" && type !== "where") return undefined;
-    const back = readKey(message.back, 32);
-    return {
-      ...{ type, ...place, name: readName(message.name) },
-      ...(back === undefined ? {} : { back }),
-    };
+    const reader = new Reader(bytes);
+    const type = reader.kind();
+    if (type !== "meet" && type !== "where" && type !== "moved") {
+      return undefined;
+    }
+    const place = reader.place();
+    if (type === "moved") return reader.end({ type, ...place });
+    const name = reader.name();
+    const back = reader.key(CALL_ID_BYTES);
+    return reader.end({ type, ...place, name, ...(back && { back }) });
   } catch {
     return undefined;
   }
@@ -79,21 +129,91 @@ export function decodeQuestion(bytes: Uint8Array): Question | undefined {
  * @throws {PeerError} `peer/bad-answer` for anything else.
  */
 export function decodeAnswer(bytes: Uint8Array): Answer {
-  const message = parse(bytes);
-  switch (message?.type) {
+  const reader = new Reader(bytes);
+  const type = reader.kind();
+  switch (type) {
     case "heard":
     case "refused":
     case "not-listening":
-      return { type: message.type };
+      return reader.end({ type });
     case "here": {
-      const ticket = readKey(message.ticket, 0);
-      return {
-        ...{ type: "here", ...readWhereabouts(message) },
-        ...(ticket === undefined ? {} : { ticket }),
-      };
+      const place = reader.place();
+      const ticket = reader.key(undefined);
+      return reader.end({ type, ...place, ...(ticket && { ticket }) });
     }
     default:
       throw badAnswer("it is of no known kind");
+  }
+}
+
+/** Takes a message apart; whatever is not as it must be is thrown. */
+class Reader {
+  readonly #bytes: Uint8Array;
+  #at = 0;
+
+  constructor(bytes: Uint8Array) {
+    this.#bytes = bytes;
+  }
+
+  kind(): Kind | undefined {
+    if (this.#number() !== VERSION) throw badAnswer("its version is another");
+    return KINDS[this.#number()];
+  }
+
+  place(): Whereabouts {
+    const at = this.#take(6).reduce((sum, byte) => sum * 256 + byte, 0);
+    const count = this.#number();
+    if (count > CANDIDATES_MAX) {
+      throw badAnswer(`it has more than ${CANDIDATES_MAX} candidates`);
+    }
+    const candidates = Array.from({ length: count }, () => this.#candidate());
+    return { at, candidates };
+  }
+
+  #candidate(): Candidate {
+    const length = this.#number();
+    const hostname = length === 4 || length === 16
+      ? ipText(this.#take(length))
+      : "";
+    const [high, low] = this.#take(2);
+    const port = high! * 256 + low!;
+    if (isIP(hostname) === 0 || port === 0) {
+      throw badAnswer("one of its candidates is no address with a port");
+    }
+    return { hostname, port };
+  }
+
+  name(): string {
+    const name = this.#take(this.#number());
+    if (name.length > NAME_BYTES_MAX) throw badAnswer("its name is too long");
+    return new TextDecoder("utf-8", { fatal: true }).decode(name);
+  }
+
+  /** A key with an id of so many bytes, or of any number from 16 on. */
+  key(idBytes: number | undefined): CallKey | undefined {
+    const length = this.#number();
+    if (length === 0) return undefined;
+    if (length < CALL_ID_BYTES || length !== (idBytes ?? length)) {
+      throw badAnswer("its key has no id");
+    }
+    const id = this.#take(length).toHex();
+    return { id, key: this.#take(KEY_BYTES).toHex() };
+  }
+
+  end<T>(message: T): T {
+    if (this.#at === this.#bytes.length) return message;
+    throw badAnswer("there is more than a message");
+  }
+
+  #number(): number {
+    return this.#take(1)[0]!;
+  }
+
+  #take(length: number): Uint8Array {
+    const part = this.#bytes.slice(this.#at, this.#at + length);
+    if (part.length < length) throw badAnswer("it is cut off");
+    this.#at += length;
+    return part;
   }
 }
 
@@ -109,56 +229,6 @@ export function checkName(name: string): string {
       JSON.stringify(name.slice(0, 100))
     }`,
   );
-}
-
-function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
-  try {
-    const value = JSON.parse(new TextDecoder().decode(bytes));
-    return value?.version === VERSION ? value : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-function readWhereabouts(message: Record<string, unknown>): Whereabouts {
-  const { at, candidates } = message;
-  if (!Number.isSafeInteger(at) || (at as number) < 0) {
-    throw badAnswer("it does not say since when it holds");
-  }
-  return { at: at as number, candidates: readCandidates(candidates) };
-}
-
-function readName(value: unknown): string {
-  if (typeof value === "string") return checkName(value);
-  throw badAnswer("its name is no text");
-}
-
-function readCandidates(value: unknown): Candidate[] {
-  if (!Array.isArray(value) || value.length > CANDIDATES_MAX) {
-    throw badAnswer(`its candidates are no list of at most ${CANDIDATES_MAX}`);
-  }
-  return value.map((candidate) => checkCandidate(candidate));
-}
-
-function checkCandidate(value: unknown): Candidate {
-  const { hostname, port } = (value ?? {}) as Record<string, unknown>;
-  if (
-    typeof hostname !== "string" || isIP(hostname) === 0 ||
-    !Number.isInteger(port) || !(port as number >= 1 && port as number <= 65535)
-  ) throw badAnswer("one of its candidates is no address with a port");
-  return { hostname, port: port as number };
-}
-
-/** An id, of so many digits or any number up to 510, and a key of 64. */
-function readKey(value: unknown, digits: number): CallKey | undefined {
-  if (value === undefined) return undefined;
-  const { id, key } = (value ?? {}) as Record<string, unknown>;
-  if (
-    typeof id !== "string" || !/^(?:[0-9a-f]{2}){16,255}$/.test(id) ||
-    (digits > 0 && id.length !== digits) ||
-    typeof key !== "string" || !/^[0-9a-f]{64}$/.test(key)
-  ) throw badAnswer("its ticket is none");
-  return { id, key };
 }
 
 function badAnswer(why: string): PeerError {

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-console -- its starter reads what it prints
 /**
  * Runs in namespaces of its own (`unshare -Urn`): both hosts change address,
  * gateway and interface at once in mid-transfer, while one broker is frozen and
@@ -7,7 +6,7 @@
 import { openPeerLab } from "@holdfast/testkit/peer-lab";
 import { delay } from "@std/async/delay";
 import { Pair } from "./_peer_pair.ts";
-import { verdictOf } from "./_peer_verdict.ts";
+import { note, print, verdictOf } from "./_peer_verdict.ts";
 
 const way = Deno.args[0] ?? "call";
 await using lab = await openPeerLab();
@@ -37,7 +36,7 @@ const result = await pair.finish();
 const verdict = verdictOf(result);
 if (Deno.env.get("HOLDFAST_VERBOSE")) {
   for (const { host, atMs, line } of pair.said) {
-    console.error(host, atMs - usableAt, JSON.stringify(line).slice(0, 400));
+    note(host, atMs - usableAt, JSON.stringify(line).slice(0, 400));
   }
 }
-console.log(JSON.stringify({ way, pauseMs, ...verdict }));
+print(JSON.stringify({ way, pauseMs, ...verdict }));

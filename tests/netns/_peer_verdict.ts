@@ -25,3 +25,13 @@ export function verdictOf(done: Record<Host, Line>): PeerVerdict {
   }
   return { bytes, lost, hashesEqual, resumed: done.a.stats.resumed };
 }
+
+/** A line for whoever started the program. */
+export function print(line: string): void {
+  Deno.stdout.writeSync(new TextEncoder().encode(`${line}\n`));
+}
+
+/** A line for a person who looks for what went wrong. */
+export function note(...parts: readonly unknown[]): void {
+  Deno.stderr.writeSync(new TextEncoder().encode(`${parts.join(" ")}\n`));
+}
