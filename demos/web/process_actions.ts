@@ -30,9 +30,7 @@ function killBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
       await broker.kill();
       stage.brokersUp.delete(broker);
       if (isAlive(pid)) throw new Error(`process ${pid} is still there`);
-      if (await stage.probe(port)) {
-        throw new Error(`port ${port} still takes connections`);
-      }
+      await stage.seeOpen(port, false);
       return `broker ${n}, process ${pid}, is dead by kill -9, and port ${port} refuses connections`;
     },
   };
@@ -47,9 +45,7 @@ function startBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
       await broker.restart();
       stage.brokersUp.add(broker);
       const { pid, port } = broker;
-      if (!await stage.probe(port)) {
-        throw new Error(`port ${port} takes no connections`);
-      }
+      await stage.seeOpen(port, true);
       return `process ${pid} is broker ${n} now, on the same port ${port}`;
     },
   };
@@ -122,11 +118,13 @@ function sleep(stage: Stage): Action {
       const { pid } = stage.client;
       Deno.kill(pid, "SIGSTOP");
       client.asleep = true;
-      const state = await stateOf(pid);
-      if (state !== undefined && !state.startsWith("T")) {
-        client.asleep = false;
-        throw new Error(`ps says that process ${pid} is "${state}"`);
-      }
+      // A signal takes a moment to arrive.
+      let state = await stateOf(pid);
+      await stage.until(() => {
+        if (state === undefined || state.startsWith("T")) return true;
+        void stateOf(pid).then((now) => state = now);
+        return false;
+      }, `process ${pid} was not stopped`);
       return state === undefined
         ? `the client, process ${pid}, got SIGSTOP; there is no ps to see it by`
         : `the client, process ${pid}, got SIGSTOP, and ps says that it is stopped`;

@@ -175,11 +175,24 @@ export class Stage {
     await forwarding;
   }
 
-  /** Whether something takes connections at a port, where the programs are. */
-  async probe(port: number): Promise<boolean> {
-    const probed = this.proxy.hear("probed");
-    await this.proxy.tell({ type: "probe", port });
-    return (await probed).open;
+  /**
+   * Waits until something takes connections at a port, or nothing does, where
+   * the programs are: by trying.
+   *
+   * @throws {Error} In one sentence, when it does not come about.
+   */
+  async seeOpen(port: number, open: boolean): Promise<void> {
+    const limit = performance.now() + HANG_MS;
+    for (;;) {
+      // Several actions may ask at once, each for a port of its own.
+      const probed = this.proxy.hear(`probed-${port}`);
+      await this.proxy.tell({ type: "probe", port });
+      if ((await probed).open === open) return;
+      if (performance.now() < limit) continue;
+      throw new Error(
+        `port ${port} ${open ? "takes no" : "still takes"} connections`,
+      );
+    }
   }
 
   /**
