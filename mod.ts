@@ -38,20 +38,43 @@
  *
  * @module
  */
+export { connect } from "./src/connect.ts";
+export type { ConnectTarget, ConnectToOptions } from "./src/connect_options.ts";
 export type { Candidate } from "./src/_meeting.ts";
 export { PeerError, type PeerErrorCode } from "./src/errors.ts";
 export { openPeer } from "./src/open_peer.ts";
-export type { Peer, PeerConnection, PeerConnectOptions } from "./src/peer.ts";
 export type {
+  Peer,
+  PeerConnection,
+  PeerConnectOptions,
+  PeerState,
+} from "./src/peer.ts";
+export type {
+  Limitation,
+  PeerCalledEvent,
   PeerConnectedEvent,
   PeerEvent,
+  PeerFirewallEvent,
   PeerLocatedEvent,
+  PeerMovedEvent,
   PeerNetworkEvent,
   PeerSignallingEvent,
   PeerStreamEvent,
 } from "./src/peer_events.ts";
 export type {
   ListenAt,
+  OpenPort,
   PeerOptions,
   PeerStreamOptions,
+  PortLease,
 } from "./src/peer_options.ts";
+export type { PeerStats } from "./src/peer_stats.ts";
+export { serve } from "./src/serve.ts";
+export type {
+  ServeContext,
+  ServeHandler,
+  ServeOptions,
+  UpgradeCommand,
+} from "./src/serve_options.ts";
+export type { Server, ServerStats } from "./src/server.ts";
+export type { ServerEvent } from "./src/server_events.ts";

@@ -1,5 +1,8 @@
 /** What two peers say through signalling to meet: JSON, sealed by the layer below. */
 import { isIP } from "node:net";
+import type { CallKey } from "./_calling_wire.ts";
+import { CANDIDATES_MAX } from "./_candidates.ts";
+import { NAME_BYTES_MAX } from "./_tickets.ts";
 import { PeerError } from "./errors.ts";
 
 /** An address at which a peer may be reached. */
@@ -10,21 +13,40 @@ export interface Candidate {
   readonly port: number;
 }
 
-/** `meet` asks for a ticket to connect with, `where` only for addresses. */
-export type Question = { readonly type: "meet" | "where" };
+/** Where one is, and since when: a later place makes an earlier one void. */
+export interface Whereabouts {
+  /** Grows with each change, also over restarts. */
+  readonly at: number;
+  readonly candidates: readonly Candidate[];
+}
+
+/**
+ * `meet` asks for a ticket to connect with, `where` only for addresses, `moved`
+ * for nothing: it tells. The first two say how to call the asker back.
+ */
+export type Question =
+  & Whereabouts
+  & (
+    | {
+      readonly type: "meet" | "where";
+      /** The name of the stream. */
+      readonly name: string;
+      readonly back?: CallKey;
+    }
+    | { readonly type: "moved" }
+  );
 
 export type Answer =
-  | {
+  | (Whereabouts & {
     readonly type: "here";
-    readonly candidates: readonly Candidate[];
     /** The id and the key of a one-time pre-shared key, for `meet`. */
     readonly ticket?: { readonly id: string; readonly key: string };
-  }
+  })
+  | { readonly type: "heard" }
   | { readonly type: "refused" }
   | { readonly type: "not-listening" };
 
-const VERSION = 1;
-const CANDIDATES_MAX = 16;
+const VERSION = 2;
 const encoder = new TextEncoder();
 
 /** Writes a question or an answer. */
@@ -35,10 +57,20 @@ export function encodeMeeting(message: Question | Answer): Uint8Array {
 /** Reads a question; `undefined` for anything else. */
 export function decodeQuestion(bytes: Uint8Array): Question | undefined {
   const message = parse(bytes);
-  if (message?.type === "meet" || message?.type === "where") {
-    return { type: message.type };
+  if (message === undefined) return undefined;
+  const { type } = message;
+  try {
+    const place = readWhereabouts(message);
+    if (type === "moved") return { type, ...place };
+    if (type !== "meet" && type !== "where") return undefined;
+    const back = readKey(message.back, 32);
+    return {
+      ...{ type, ...place, name: readName(message.name) },
+      ...(back === undefined ? {} : { back }),
+    };
+  } catch {
+    return undefined;
   }
-  return undefined;
 }
 
 /**
@@ -49,21 +81,34 @@ export function decodeQuestion(bytes: Uint8Array): Question | undefined {
 export function decodeAnswer(bytes: Uint8Array): Answer {
   const message = parse(bytes);
   switch (message?.type) {
+    case "heard":
     case "refused":
     case "not-listening":
       return { type: message.type };
     case "here": {
-      const candidates = readCandidates(message.candidates);
-      const ticket = readTicket(message.ticket);
+      const ticket = readKey(message.ticket, 0);
       return {
-        type: "here",
-        candidates,
+        ...{ type: "here", ...readWhereabouts(message) },
         ...(ticket === undefined ? {} : { ticket }),
       };
     }
     default:
       throw badAnswer("it is of no known kind");
   }
+}
+
+/**
+ * The name of a stream, checked.
+ *
+ * @throws {TypeError} For one that is too long.
+ */
+export function checkName(name: string): string {
+  if (encoder.encode(name).length <= NAME_BYTES_MAX) return name;
+  throw new TypeError(
+    `Cannot connect: the name of a stream has at most ${NAME_BYTES_MAX} bytes: current value is ${
+      JSON.stringify(name.slice(0, 100))
+    }`,
+  );
 }
 
 function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
@@ -73,6 +118,19 @@ function parse(bytes: Uint8Array): Record<string, unknown> | undefined {
   } catch {
     return undefined;
   }
+}
+
+function readWhereabouts(message: Record<string, unknown>): Whereabouts {
+  const { at, candidates } = message;
+  if (!Number.isSafeInteger(at) || (at as number) < 0) {
+    throw badAnswer("it does not say since when it holds");
+  }
+  return { at: at as number, candidates: readCandidates(candidates) };
+}
+
+function readName(value: unknown): string {
+  if (typeof value === "string") return checkName(value);
+  throw badAnswer("its name is no text");
 }
 
 function readCandidates(value: unknown): Candidate[] {
@@ -91,11 +149,13 @@ function checkCandidate(value: unknown): Candidate {
   return { hostname, port: port as number };
 }
 
-function readTicket(value: unknown): { id: string; key: string } | undefined {
+/** An id, of so many digits or any number up to 510, and a key of 64. */
+function readKey(value: unknown, digits: number): CallKey | undefined {
   if (value === undefined) return undefined;
   const { id, key } = (value ?? {}) as Record<string, unknown>;
   if (
-    typeof id !== "string" || !/^[0-9a-f]{32}$/.test(id) ||
+    typeof id !== "string" || !/^(?:[0-9a-f]{2}){16,255}$/.test(id) ||
+    (digits > 0 && id.length !== digits) ||
     typeof key !== "string" || !/^[0-9a-f]{64}$/.test(key)
   ) throw badAnswer("its ticket is none");
   return { id, key };

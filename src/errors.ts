@@ -3,6 +3,8 @@
  *
  * - `peer/bad-answer`: the other peer answered what this version does not know.
  * - `peer/closed`: this peer was closed, or suspended.
+ * - `peer/no-brokers`: this peer was opened without brokers.
+ * - `peer/no-upgrade`: the server was not made to be replaced.
  * - `peer/not-listening`: the other peer takes no connections.
  * - `peer/refused`: the other peer does not want this one.
  * - `peer/snapshot`: `restore` got other bytes than `suspend` gave.
@@ -10,6 +12,8 @@
 export type PeerErrorCode =
   | "peer/bad-answer"
   | "peer/closed"
+  | "peer/no-brokers"
+  | "peer/no-upgrade"
   | "peer/not-listening"
   | "peer/refused"
   | "peer/snapshot";

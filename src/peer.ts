@@ -1,35 +1,67 @@
 import type { Events } from "@holdfast/events";
 import type { ResumableConn } from "@holdfast/resume";
 import type { Signalling } from "@holdfast/signal";
-import type { PeerEvent } from "./peer_events.ts";
+import type { Limitation, PeerEvent } from "./peer_events.ts";
+import type { PeerStats } from "./peer_stats.ts";
 
 /** A stream and who is at its other end. */
 export interface PeerConnection {
   /** The id of the peer at the other end: proven, not claimed. */
   readonly peer: string;
+  /** The name that the one who opened it gave it; empty for none. */
+  readonly name: string;
   /** The stream. */
   readonly conn: ResumableConn;
 }
 
 /** Options for {@linkcode Peer.connect}. */
 export interface PeerConnectOptions {
-  /** Gives up, or ends the stream, when aborted. */
+  /**
+   * Tells several streams to one peer apart: up to 64 bytes of text, which the
+   * other peer sees.
+   *
+   * @default {""}
+   */
+  readonly name?: string | undefined;
+  /** Gives up waiting when aborted; close the stream to end it. */
   readonly signal?: AbortSignal | undefined;
+}
+
+/** How a peer stands; plain but for the streams. */
+export interface PeerState {
+  /** The streams that are open, in both directions. */
+  readonly streams: readonly PeerConnection[];
+  /** Where others can reach it, as `host:port`. */
+  readonly candidates: readonly string[];
+  /** What its parts cannot do, and why; empty when they can do all. */
+  readonly limited: readonly Limitation[];
 }
 
 /** One end of a composition: see `openPeer`. */
 export interface Peer extends Events<PeerEvent>, AsyncDisposable {
   /** The id of this peer: what others connect to. */
   readonly id: string;
-  /** The signalling below, for messages of the program's own. */
+  /**
+   * The signalling below, for messages of the program's own.
+   *
+   * @throws {PeerError} `peer/no-brokers`
+   */
   readonly signalling: Signalling;
   /** The address that it listens on, if it does. */
   readonly addr: Deno.Addr | undefined;
-  /** The streams that are open, in both directions. */
-  readonly state: { readonly streams: readonly PeerConnection[] };
+  /** How it stands now; a new object each time. */
+  readonly state: PeerState;
+  /** Counters since the start; a new object each time. */
+  stats(): PeerStats;
   /**
-   * Opens a stream to the peer of that id. It goes on over new connections,
-   * and to new addresses of the other peer, until one of them closes it.
+   * Opens a stream to the peer of that id, or gives the one of that name which
+   * is open or under way. It goes on over new connections, and from and to new
+   * addresses of both peers, until one of them closes it.
+   *
+   * The addresses of both are raced: those of the other peer are dialled, those
+   * on the same link first, IPv6 and IPv4 by turns; and where this peer
+   * listens, the other one dials it when that takes more than a moment. Only a
+   * connection on which both have proven their identity is used.
    *
    * @throws {SignalError} When the other peer did not answer.
    * @throws {PeerError} When it refused, or takes no connections.

@@ -157,7 +157,7 @@ export const SUITES: readonly Suite[] = [
   })),
   {
     name: "compose",
-    paths: ["tests/compose_test.ts", "tests/demo_test.ts"],
+    paths: ["tests/compose_test.ts", "tests/serve_test.ts"],
     permissions: ["--allow-all"],
     doc: false,
   },

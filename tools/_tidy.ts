@@ -125,6 +125,8 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     "the facade of Signalling, and the wiring of its parts",
   "packages/signal/_sender.ts":
     "one outbox and its letters: each thing that can happen to them is a short method",
+  "src/_peer.ts":
+    "the facade of Peer, and the wiring of its parts",
   "packages/resume/_stream_core.ts":
     "one state machine: each of its steps reads and writes most of its state",
 };

@@ -14,6 +14,13 @@ export function describe(event: PeerEvent): string | undefined {
       return describeSignalling(event.event);
     case "stream":
       return describeStream(event.event);
+    case "peer-called":
+      return `called ${
+        event.peer.slice(0, 8)
+      }… at ${event.to} (${event.reason})`;
+    case "moved":
+      return `is at ${event.candidates.join(", ")} now (${event.reason})`;
+    case "firewall":
     case "network":
       return undefined;
   }
