@@ -14,7 +14,9 @@ async function withPermissions(
   }).spawn();
   const writer = process.stdin.getWriter();
   await writer.write(new TextEncoder().encode(`
-    import { dial, resolve } from "${import.meta.resolve("./mod.ts")}";
+    import { dial, resolve, whenUsable } from "${
+    import.meta.resolve("./mod.ts")
+  }";
     const said = await (async () => { ${code} })()
       .catch((error) => error.code ?? error.name);
     console.log(said);
@@ -81,4 +83,9 @@ Deno.test("dial() with permission for its target alone has the system look it up
   return "connected";`;
   const permissions = [`--allow-net=localhost:${port}`, "--allow-read"];
   assertEquals(await withPermissions(permissions, code), "connected");
+});
+
+Deno.test("whenUsable() waits for no permission", async () => {
+  const code = `await whenUsable({ hostname: "192.0.2.1", port: 9 });`;
+  assertEquals(await withPermissions([], code), "NotCapable");
 });
