@@ -10,6 +10,8 @@ const TTL_MAX_SECONDS = 86_400;
 /** Records of one answer that are looked at. */
 const RECORDS_MAX = 64;
 const RCODE_BITS = 0x0f;
+/** FORMERR, SERVFAIL, NOTIMP, REFUSED. */
+const HEAD_ALONE: ReadonlySet<number> = new Set([1, 2, 4, 5]);
 const RCODES: readonly DnsAnswer["kind"][] = [
   "addresses",
   "malformed", // FORMERR
@@ -34,13 +36,20 @@ export function isAnswerTo(message: unknown, question: Question): boolean {
   if (id !== question.id || type !== "response") return false;
   if (typeof flags !== "number") return false;
   const [asked] = list(questions).map(record);
-  return asked !== undefined && asked.type === question.type &&
+  // Who fails may send a head alone: it has no more to say.
+  if (asked === undefined) return HEAD_ALONE.has(flags & RCODE_BITS);
+  return asked.type === question.type &&
     sameName(asked.name, question.name);
 }
 
 /** Whether it says that the rest came too late for a datagram. */
 export function isTruncated(message: unknown): boolean {
   return record(message).flag_tc === true;
+}
+
+/** Whether it may have failed for what is newer than itself, RFC 6891 §7. */
+export function isNotUnderstood(message: unknown): boolean {
+  return [1, 4].includes(Number(record(message).flags) & RCODE_BITS);
 }
 
 /** Reads a message that {@linkcode isAnswerTo} has let through. */
@@ -69,6 +78,10 @@ export function readAnswer(message: unknown, question: Question): DnsAnswer {
   );
   if (nobody !== undefined) {
     return { kind: "sinkhole", address: nobody.address };
+  }
+  // What was cut off may hold some.
+  if (addresses.length === 0 && isTruncated(message)) {
+    return { kind: "server-failure" };
   }
   return addresses.length === 0
     ? { kind: "no-data" }
