@@ -88,6 +88,19 @@ export function readAnswer(message: unknown, question: Question): DnsAnswer {
     : { kind: "addresses", addresses };
 }
 
+/** IPv6 first, then the families in turn (RFC 8305 §4). */
+export function interleave(
+  lists: readonly (readonly ResolvedAddress[])[],
+): ResolvedAddress[] {
+  const flat = lists.flat();
+  const six = flat.filter(({ family }) => family === "v6");
+  const four = flat.filter(({ family }) => family === "v4");
+  return Array.from(
+    { length: Math.max(six.length, four.length) },
+    (_, i) => [six[i], four[i]],
+  ).flat().filter((address) => address !== undefined);
+}
+
 /** The name and every alias that stands for it, in lower case. */
 function namesOf(
   name: string,
