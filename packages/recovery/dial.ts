@@ -3,6 +3,7 @@ import { Dialling } from "./_dialling.ts";
 import { checkFamilies, checkName } from "./_dns_arguments.ts";
 import { hostConnector } from "./_host_connector.ts";
 import { checkNumber } from "./_options.ts";
+import { TIMER_MAX_MS } from "./_pause.ts";
 import type {
   Closable,
   DialTarget,
@@ -10,9 +11,6 @@ import type {
   DialTlsOptions,
   DialWithOptions,
 } from "./dial_options.ts";
-
-/** The longest time that a timer can hold: past it, it fires at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * Connects, and keeps trying as long as that is of use: within a deadline,
