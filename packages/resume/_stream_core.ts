@@ -318,8 +318,12 @@ export class StreamCore implements FrameHandler {
   receive(chunk: Chunk, length: number, now: number): void {
     this.#now = now;
     this.#liveness.heard(now);
-    this.#parser.parse(chunk.bytes.subarray(0, length), this);
-    this.#inbox.settle(chunk);
+    try {
+      this.#parser.parse(chunk.bytes.subarray(0, length), this);
+    } finally {
+      // What came before the fault is the program's to read.
+      this.#inbox.settle(chunk);
+    }
   }
 
   onData(offset: number, bytes: Uint8Array): void {
