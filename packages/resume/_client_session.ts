@@ -8,7 +8,7 @@ import {
   resumeSession,
 } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
-import { streamSettings } from "./_options.ts";
+import { requireKey, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
 import { NO_BYTES, REFUSAL } from "./_records.ts";
 import { StreamCore } from "./_stream_core.ts";
@@ -52,6 +52,10 @@ export class ClientSession {
     this.#dial = dial;
     this.#options = options;
     this.#settings = streamSettings(options);
+    const { presharedKey } = options;
+    if (presharedKey !== undefined) {
+      requireKey(presharedKey.key, presharedKey.id);
+    }
     this.#core = new StreamCore({ ...this.#settings, closeIsHeard: true });
     this.#delay = backoff({ firstMs: 50, maxMs: options.redialMaxMs ?? 5_000 });
     const { signal } = options;

@@ -20,6 +20,7 @@ import {
 } from "./_handshake_server.ts";
 import { randomBytes, type SessionSecret } from "./_keys.ts";
 import { resetFrame } from "./_notice.ts";
+import { requireKey } from "./_options.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
   type Bytes,
@@ -200,10 +201,12 @@ export class Incoming {
 
   async #presharedKey(keyId: Bytes): Promise<Bytes | undefined> {
     const find = this.#context.presharedKey;
-    if (find === undefined) return undefined;
+    if (find === undefined && keyId.length === 0) return undefined;
+    const key = await find?.(keyId);
+    if (key !== undefined) requireKey(key);
     // An unknown name gets a key that nobody has: the proof fails as it does
     // for a wrong key, and tells nothing about which names exist.
-    return await find(keyId) ?? randomBytes(32);
+    return key ?? randomBytes(32);
   }
 
   async #authorized(
