@@ -163,10 +163,7 @@ export class Incoming {
     const { sessions, ttlMs, stopped } = this.#context;
     const { keyId, limit } = opening.record;
     const full = sessions.full(keyId, this.#opening);
-    if (full !== undefined) {
-      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-      throw new Error(full);
-    }
+    if (full !== undefined) await this.#refuseBusy(io, full);
     const core = sessions.newCore();
     const told = core.position;
     const sid = randomBytes(16);
@@ -186,9 +183,13 @@ export class Incoming {
       throw new Error("a newer transport won");
     }
     const { transport, rest } = io;
-    if (!await this.#authorized("open", sid, keyId, transport)) {
+    const allowed = await this.#authorized("open", sid, keyId, transport);
+    // Asked again: many may have come this far together, and only now is it
+    // certain whose key it is.
+    const denied = allowed ? sessions.full(keyId, 1) : "not authorized";
+    if (denied !== undefined) {
       await writeAll(transport, resetFrame(RESET.denied));
-      throw new Error("not authorized");
+      throw new Error(denied);
     }
     stopped.throwIfAborted();
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
@@ -286,11 +287,13 @@ export class Incoming {
     secret: SessionSecret,
   ): Promise<Session> {
     const { sessions } = this.#context;
-    await this.#requireRoom(io, keyId);
     if (!await this.#authorized("open", sid, keyId, io.transport)) {
       await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error("not authorized");
     }
+    // No turn of others between this look and the session, unless it is in vain.
+    const full = sessions.full(keyId, 1);
+    if (full !== undefined) await this.#refuseBusy(io, full);
     if (!this.#halfOpen.take(sid.toHex())) {
       const opened = sessions.find(sid.toHex());
       if (opened !== undefined) return opened;
@@ -363,7 +366,10 @@ export class Incoming {
     if (live !== undefined) {
       live.epoch = record.epoch;
       if (journal === undefined) return live;
-    } else await this.#requireRoom(io, (target as StoredHead).keyId);
+    } else {
+      const full = sessions.full((target as StoredHead).keyId, 1);
+      if (full !== undefined) await this.#refuseBusy(io, full);
+    }
     const sid = record.sid.toHex();
     const claim = { sid, from, to: record.epoch, secret };
     const nextSecret = proof.next;
@@ -386,11 +392,9 @@ export class Incoming {
     return session;
   }
 
-  async #requireRoom(io: HandshakeIo, keyId: Bytes): Promise<void> {
-    const full = this.#context.sessions.full(keyId, 1);
-    if (full === undefined) return;
+  async #refuseBusy(io: HandshakeIo, why: string): Promise<never> {
     await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-    throw new Error(full);
+    throw new Error(why);
   }
 
   async #confirm(
