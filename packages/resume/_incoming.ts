@@ -32,6 +32,7 @@ import type { Journal } from "./_journal.ts";
 import { Session } from "./_session.ts";
 import type { Sessions } from "./_sessions.ts";
 import { RESET } from "./_wire.ts";
+import { Turns } from "./_turns.ts";
 import type { AcceptOptions } from "./accept_options.ts";
 import type { StoredHead } from "./store.ts";
 import type { ResumeServerEvent } from "./events.ts";
@@ -80,6 +81,9 @@ export class Incoming {
   // Of no session: an unknown id takes as long as a known one.
   readonly #halfOpen = new HalfOpenSessions();
   readonly #decoy = decoySecret();
+  // A store takes its time: of several that resume a session one claims it
+  // after the other, or the late answer of one would undo what another did.
+  readonly #turns = new Turns();
   #opening = 0;
 
   constructor(context: IncomingContext, limits: IncomingLimits) {
@@ -319,12 +323,17 @@ export class Incoming {
   ): Promise<void> {
     const { record } = opening;
     const proof = await nextProof(opening, secret);
-    const session = await this.#claim(io, opening, target, secret, proof);
-    // A client that proves itself with the next one has moved on to it.
-    session.secret = secret;
-    session.next = undefined;
-    session.conn.fence("replaced");
-    const told = session.conn.core.position;
+    const { session, told } = await this.#turns.take(
+      record.sid.toHex(),
+      async () => {
+        const session = await this.#claim(io, opening, target, secret, proof);
+        // A client that proves itself with the next one has moved on to it.
+        session.secret = secret;
+        session.next = undefined;
+        session.conn.fence("replaced");
+        return { session, told: session.conn.core.position };
+      },
+    );
     const { ttlMs } = this.#context;
     const grant = await grantResume(io, opening, secret, proof, told, ttlMs);
     this.#requireNewest(session, record.epoch);
@@ -360,8 +369,10 @@ export class Incoming {
   ): Promise<Session> {
     const { journal, sessions } = this.#context;
     const { record } = opening;
-    const { epoch: from } = target;
-    const live = target instanceof Session ? target : undefined;
+    const sid = record.sid.toHex();
+    // Who had the turn before may have brought it here.
+    const live = target instanceof Session ? target : sessions.find(sid);
+    const { epoch: from } = live ?? target;
     if (record.epoch <= from) throw new Error("a newer transport won");
     if (live !== undefined) {
       live.epoch = record.epoch;
@@ -370,7 +381,6 @@ export class Incoming {
       const full = sessions.full((target as StoredHead).keyId, 1);
       if (full !== undefined) await this.#refuseBusy(io, full);
     }
-    const sid = record.sid.toHex();
     const claim = { sid, from, to: record.epoch, secret };
     const nextSecret = proof.next;
     const stored = await journal!.claim({ ...claim, nextSecret }).catch(
