@@ -8,7 +8,7 @@ import {
   resumeSession,
 } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
-import { streamSettings } from "./_options.ts";
+import { inRange, requireKey, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
 import { NO_BYTES, REFUSAL } from "./_records.ts";
 import { StreamCore } from "./_stream_core.ts";
@@ -19,6 +19,7 @@ import type { ResumableConn } from "./resumable_conn.ts";
 import type { Transport } from "./transport.ts";
 
 const OPEN_ATTEMPTS = 3;
+const FIRST_REDIAL_MS = 50;
 // Of a path, and of a whole network: the way there may be another one now. A
 // new transport is tried; until it stands the old one carries the stream.
 const REPLACES_TRANSPORT: ReadonlySet<string> = new Set([
@@ -52,8 +53,14 @@ export class ClientSession {
     this.#dial = dial;
     this.#options = options;
     this.#settings = streamSettings(options);
+    const { presharedKey } = options;
+    if (presharedKey !== undefined) {
+      requireKey(presharedKey.key, presharedKey.id);
+    }
     this.#core = new StreamCore({ ...this.#settings, closeIsHeard: true });
-    this.#delay = backoff({ firstMs: 50, maxMs: options.redialMaxMs ?? 5_000 });
+    const { redialMaxMs = 5_000 } = options;
+    const maxMs = inRange("redialMaxMs", redialMaxMs, FIRST_REDIAL_MS, 1e9);
+    this.#delay = backoff({ firstMs: FIRST_REDIAL_MS, maxMs });
     const { signal } = options;
     if (signal !== undefined) {
       const onAbort = (): void => {
@@ -240,13 +247,7 @@ export class ClientSession {
       case REFUSAL.busy:
         return false;
       case REFUSAL.gone:
-        if (error.value > this.#core.written) conn.finish();
-        else {
-          conn.lose(
-            "resume/gone",
-            `the peer ended it after receiving ${error.value} bytes`,
-          );
-        }
+        conn.gone(error.value);
         return true;
       case REFUSAL.denied:
         conn.lose("resume/denied", "the server does not allow it any more");

@@ -28,6 +28,7 @@ import type { ResumableConn } from "./resumable_conn.ts";
  * ```
  *
  * @throws {ResumeError} When the server refuses, or no handshake succeeds.
+ * @throws {RangeError} For an option out of range.
  */
 export async function connectResumable(
   dial: Dial,
