@@ -1,5 +1,6 @@
 /** The handshakes of a server: each ties a new transport to a session, or ends it. */
 import type { Conn } from "./_conn.ts";
+import type { CoreState } from "./_core_state.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
@@ -25,6 +26,7 @@ import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
   type Bytes,
   type NewRecord,
+  NO_BYTES,
   REFUSAL,
   type ResumeRecord,
 } from "./_records.ts";
@@ -36,6 +38,7 @@ import { Turns } from "./_turns.ts";
 import type { AcceptOptions } from "./accept_options.ts";
 import type { StoredHead } from "./store.ts";
 import type { ResumeServerEvent } from "./events.ts";
+import type { SessionSnapshot } from "./snapshot.ts";
 import type { Transport } from "./transport.ts";
 
 /** What handshakes need of their server. */
@@ -59,6 +62,10 @@ export interface IncomingLimits {
   readonly handshakesPerAddressMax: number;
 }
 
+const NEW_CORE: CoreState = {
+  ...{ acked: 0, sentMax: 0, unacked: NO_BYTES, finQueued: false },
+  ...{ received: 0, unread: NO_BYTES, finReceived: false, peerClosed: false },
+};
 const BUSY_RETRY_MS = 1_000;
 const CONFLICT_RETRY_MS = 20;
 
@@ -89,6 +96,21 @@ export class Incoming {
   constructor(context: IncomingContext, limits: IncomingLimits) {
     this.#context = context;
     this.#limits = limits;
+  }
+
+  /** Sessions that their clients may take for open, for another process. */
+  halfOpen(): SessionSnapshot[] {
+    return this.#halfOpen.all(performance.now()).map((
+      { sid, secret, keyId },
+    ) => ({
+      ...{ sid, secret, nextSecret: NO_BYTES, keyId, epoch: 1 },
+      ...{ halfOpen: true, core: NEW_CORE },
+    }));
+  }
+
+  /** Knows of such a session from another process. */
+  restoreHalfOpen({ sid, secret, keyId }: SessionSnapshot): void {
+    this.#halfOpen.add(sid, secret, keyId, performance.now());
   }
 
   /** Resolves when none is under way. */
@@ -195,7 +217,11 @@ export class Incoming {
       await writeAll(transport, resetFrame(RESET.denied));
       throw new Error(denied);
     }
-    stopped.throwIfAborted();
+    if (stopped.aborted) {
+      // Its client has it for open: who takes over shall know of it.
+      this.#halfOpen.add(sid, secret, keyId, performance.now());
+      throw stopped.reason;
+    }
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
     handOver();
     const conn = sessions.open({ sid, secret, keyId, core, attachment });
