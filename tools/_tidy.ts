@@ -225,6 +225,8 @@ export const PURE_FILES: readonly string[] = [
   "*_libc_layout.ts",
   "*_sockaddr.ts",
   "*_socket_kind.ts",
+  "_judge.ts",
+  "_ipc.ts",
   "_bytes.ts",
   "*_lru.ts",
   "*_netstat.ts",
