@@ -107,6 +107,8 @@ export const PURE_FILES: readonly string[] = [
   "*_refusal.ts",
   "*_tunnel_state.ts",
   "*_why_failed.ts",
+  "_judge.ts",
+  "_ipc.ts",
   "classify.ts",
   "diff.ts",
   "evaluate.ts",
