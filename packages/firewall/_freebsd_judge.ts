@@ -116,8 +116,7 @@ export function planFreebsd(
         status: "would-open",
         why: `${describeAsked(asked)} would be let in${rest}`,
       },
-      steps: changes.map(({ open }) => open),
-      revert: changes.map(({ close }) => close).reverse(),
+      steps: changes.map(({ open, close }) => ({ ...open, undo: close })),
     },
     changes,
   };

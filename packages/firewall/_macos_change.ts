@@ -12,7 +12,7 @@ export interface Part {
   /** Behind a prompt of its own. */
   readonly change: Change;
   readonly open: readonly PlanStep[];
-  readonly close: readonly PlanStep[];
+  readonly close: PlanStep;
 }
 
 /** A change whose commands need root, behind the prompt for the password. */
@@ -24,7 +24,7 @@ export function partOf(bare: Change): Part {
     close: osascriptStep([close], close.sentence),
     refused,
   };
-  return { change, open: [open], close: [close] };
+  return { change, open: [open], close };
 }
 
 /** All parts as one change, so that the person is asked once. */
@@ -35,7 +35,7 @@ export function combineParts(parts: readonly Part[]): Change {
   const sentence = (steps: readonly PlanStep[]) =>
     steps.map((step) => step.sentence).join("; ");
   const open = parts.flatMap((part) => part.open);
-  const close = parts.toReversed().flatMap((part) => part.close);
+  const close = parts.map((part) => part.close).reverse();
   return {
     reads: changes.flatMap(({ reads }) => reads),
     stateOf: (answers) => {
@@ -93,7 +93,7 @@ export function entryFor(path: string, asked: Asked): Part {
     step("--unblockapp", sentence),
   ];
   const back = `Takes the entry for ${path} out of the Application Firewall`;
-  const close = [step("--remove", back)];
+  const close = step("--remove", back);
   return {
     open,
     close,
@@ -101,7 +101,7 @@ export function entryFor(path: string, asked: Asked): Part {
       reads: [{ tool: "socketfilterfw", args: ["--listapps"] }],
       stateOf: ([ran]) => entryState(path, ran!),
       open: osascriptStep(open, sentence),
-      close: osascriptStep(close, back),
+      close: osascriptStep([close], back),
       refused,
     },
   };

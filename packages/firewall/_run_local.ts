@@ -2,7 +2,9 @@ import { placesOf } from "./_other_places.ts";
 import type { Ran, Runner } from "./runner.ts";
 
 /** Never by $PATH: a tool that is run with rights must be the system's. */
-const { folders: FOLDERS, suffix: SUFFIX, env: ENV } = placesOf(Deno.build.os);
+const { folders: FOLDERS, suffix: SUFFIX, env: ENVIRONMENT } = placesOf(
+  Deno.build.os,
+);
 /** A tool that takes longer than this waits for a lock, or for a password. */
 const TIMEOUT_MS = 10_000;
 
@@ -41,7 +43,7 @@ async function runOne(
     const child = new Deno.Command(path, {
       args: [...args],
       clearEnv: true,
-      env: ENV,
+      env: ENVIRONMENT,
       stdin: "null",
       stdout: "piped",
       stderr: "piped",

@@ -15,7 +15,13 @@ import { inspectFirewall } from "./inspect_firewall.ts";
 import { planAccess } from "./plan_access.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Call, Ran } from "./runner.ts";
-import { forbidden, machineOf, recording, said } from "./testdata/recorded.ts";
+import {
+  forbidden,
+  machineOf,
+  recording,
+  said,
+  undoing,
+} from "./testdata/recorded.ts";
 
 type Answers = Record<string, Ran | string>;
 
@@ -209,7 +215,7 @@ Deno.test("freebsd: a rule of ipfw right before the one that denies", async () =
     plan.steps[0]!.argv.join(" "),
     /^\/sbin\/ipfw -q add 1099 set 30 allow tcp from 10\.0\.0\.0\/8 to me 4000 in recv em0 setup keep-state :hf-[0-9a-f]{16} \/\/ app:1$/,
   );
-  assertEquals(plan.revert!.map(({ argv }) => argv.join(" ")), [
+  assertEquals(undoing(plan.steps).map(({ argv }) => argv.join(" ")), [
     "/sbin/ipfw -q delete set 30",
   ]);
   // The ban above stays, and is told of.
@@ -272,8 +278,8 @@ Deno.test("freebsd: a rule of pf in an anchor of ours", async () => {
     step!.stdin,
     'pass in quick on em0 inet proto tcp from 10.0.0.0/8 to any port = 8080 flags S/SA keep state label "app:1"\n',
   );
-  assertEquals(plan.revert![0]!.argv, step!.argv);
-  assertEquals(plan.revert![0]!.stdin, "\n");
+  assertEquals(undoing(plan.steps)[0]!.argv, step!.argv);
+  assertEquals(undoing(plan.steps)[0]!.stdin, "\n");
   // From anywhere it would overrule the ban that stands behind.
   const any = await planAccess(
     { port: 8080, interface: "em0" },
@@ -310,8 +316,8 @@ Deno.test("freebsd: both filters block, and each gets one rule", async () => {
   const plan = await planAccess(request, options(both));
   assert(plan.status === "ready", JSON.stringify(plan));
   assertEquals(plan.steps.map(({ layer }) => layer), ["pf", "ipfw"]);
-  assertEquals(plan.revert!.map(({ layer }) => layer), ["ipfw", "pf"]);
-  for (const { argv, stdin } of [...plan.steps, ...plan.revert!]) {
+  assertEquals(undoing(plan.steps).map(({ layer }) => layer), ["ipfw", "pf"]);
+  for (const { argv, stdin } of [...plan.steps, ...undoing(plan.steps)]) {
     assert(!forbidden(`${argv.join(" ")} ${stdin}`), argv.join(" "));
   }
 });

@@ -13,6 +13,11 @@ export interface PlanStep {
   readonly sentence: string;
   /** What an encoded argument of the command says, for reading. */
   readonly script?: string;
+  /**
+   * The command that takes exactly this back, on Windows, macOS and FreeBSD:
+   * to be run in the other order. Left out where that of another step does.
+   */
+  readonly undo?: PlanStep;
 }
 
 /**
@@ -35,10 +40,6 @@ export type Plan =
      */
     readonly after: Outcome;
     readonly steps: readonly PlanStep[];
-    /**
-     * The commands that take exactly this back, on Windows, macOS and FreeBSD.
-     */
-    readonly revert?: readonly PlanStep[];
   }
   /** It cannot be told what to do, and why. */
   | {
@@ -49,13 +50,6 @@ export type Plan =
 
 /** Options for {@linkcode planAccess}. */
 export interface PlanOptions extends AskOptions {
-  /**
-   * The mark of the rules: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
-   * with `-`. Nothing else, for comments are printed unquoted into files that are run at boot.
-   *
-   * @default {"holdfast"}
-   */
-  readonly tag?: string | undefined;
   /**
    * Whether to open on networks that are marked as public too (Windows).
    *
@@ -69,4 +63,11 @@ export interface PlanOptions extends AskOptions {
    * @default {false}
    */
   readonly wholeProgram?: boolean | undefined;
+  /**
+   * The mark of the rules: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
+   * with `-`. Nothing else, for comments are printed unquoted into files that are run at boot.
+   *
+   * @default {"holdfast"}
+   */
+  readonly tag?: string | undefined;
 }

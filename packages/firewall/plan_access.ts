@@ -1,7 +1,7 @@
 import { readLinux } from "./_linux_facts.ts";
-import { otherSystem } from "./_other_system.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest } from "./_request.ts";
+import { otherSystem } from "./_other_system.ts";
 import { notReadYet } from "./inspect_firewall.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import type { AccessRequest } from "./request.ts";
@@ -37,12 +37,15 @@ export async function planAccess(
   request: AccessRequest,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const system = options.system ?? Deno.build.os;
-  const asked = checkRequest(request, system);
+  const other = otherSystem(options.system ?? Deno.build.os);
+  if (other !== undefined) {
+    const tag = checkTag(options.tag ?? "holdfast");
+    return (await other.plan(request, tag, options)).plan;
+  }
+  const asked = checkRequest(request);
   const tag = checkTag(options.tag ?? "holdfast");
   options.signal?.throwIfAborted();
-  const other = otherSystem(system);
-  if (other !== undefined) return (await other.plan(asked, tag, options)).plan;
+  const system = options.system ?? Deno.build.os;
   if (system !== "linux") {
     const why = notReadYet(system);
     return { status: "refused", why, outcome: { status: "unknown", why } };
