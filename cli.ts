@@ -22,8 +22,8 @@ Commands:
                     find the root cause, from the interface to the application
   failures          list the known failures
   signal id|sub|pub an identity, and messages through MQTT brokers
-  firewall check|plan PORT
-                    what a firewall does to a port, and what would open it
+  firewall check|plan|allow|list|revert --port N
+                    what a firewall does to a port; opens it, and closes it again
   handoff run       run a program with open sockets
   tunnel serve|connect|key
                     connections of any TCP program that survive cuts

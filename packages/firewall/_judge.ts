@@ -1,74 +1,77 @@
+import { NONE, unite } from "./_interval_set.ts";
 import type { LinuxFacts } from "./_linux_facts.ts";
-import { evaluateFamily, type Evaluation } from "./_nft_evaluate.ts";
-import type { NftRuleset } from "./_nft_ruleset.ts";
-import { place } from "./_nft_walk.ts";
+import { place } from "./_nft_flow.ts";
 import { type Owner, ownersOf, tableOf } from "./_owner.ts";
 import { type Asked, describeAsked } from "./_request.ts";
-import { ufwDrops } from "./_ufw.ts";
-import type { Family, Outcome } from "./outcome.ts";
+import { exceptTexts, type Verdict, verdictsOf } from "./_verdict.ts";
+import type { Outcome } from "./outcome.ts";
 
 type Unknown = Outcome & { status: "unknown" };
 
 /** The outcome of a request on a Linux machine, from what was read of it. */
 export function judge(facts: LinuxFacts, asked: Asked): Outcome {
   const { ruleset, legacy } = facts;
-  if (ruleset.type !== "known") return unreadable(facts);
-  const outcomes = asked.families.map((family) =>
-    judgeFamily(facts, ruleset.value, asked, family)
-  );
-  const blocked = outcomes.find(({ status }) => status === "blocked-by");
-  if (blocked !== undefined) return blocked;
-  // A drop is certain whatever else there is; to let in, all must agree.
-  if (legacy.type !== "known" || legacy.value.filters) {
-    const why = legacy.type === "known"
-      ? "rules of iptables-legacy are not evaluated by this version"
-      : legacy.type === "unknown"
-      ? legacy.why
-      : "iptables-legacy cannot be read";
-    const command = legacy.type === "unknown" ? legacy.command : undefined;
-    return { status: "unknown", why, ...(command && { command }) };
+  if (ruleset.type !== "known") return unreadable(facts, asked);
+  const owner = ownersOf(facts, ruleset.value);
+  const verdicts = verdictsOf(ruleset.value, asked);
+  const outcome = worst(verdicts, asked, owner);
+  // A drop is certain whatever else there is; to let in, all must be seen.
+  if (outcome.status === "blocked-by" || legacy.type === "known") {
+    return outcome;
   }
-  return outcomes.find(({ status }) => status === "unknown") ?? {
+  const why = legacy.type === "unknown"
+    ? legacy.why
+    : "iptables-legacy cannot be read";
+  const command = legacy.type === "unknown" ? legacy.command : undefined;
+  return { status: "unknown", why, ...(command && { command }) };
+}
+
+/** The outcome of several verdicts: for a family each, for a link each. */
+export function worst(
+  verdicts: readonly Verdict[],
+  asked: Asked,
+  owner: Owner,
+): Outcome {
+  const unknown = verdicts.find(({ status }) => status === "unknown");
+  for (const family of asked.families) {
+    const own = verdicts.filter((verdict) => verdict.family === family);
+    const blocked = own.find(({ status }) => status === "blocked");
+    if (blocked?.status !== "blocked") continue;
+    if (own.every(({ status }) => status === "blocked")) {
+      return blockedBy(blocked, owner);
+    }
+    if (unknown === undefined) return byLink(own);
+  }
+  if (unknown?.status === "unknown") {
+    return { status: "unknown", why: `${unknown.why}${missing(asked)}` };
+  }
+  const except = asked.families.flatMap((family) =>
+    exceptTexts(
+      verdicts.filter((one) => one.family === family && one.status === "open")
+        .map((one) => one.status === "open" ? one.except : NONE)
+        .reduce(unite, NONE),
+      family,
+    )
+  );
+  const but = except.length === 0 ? "" : `, but for ${few(except)}`;
+  return {
     status: "open",
-    why: `No rule that can be seen stops ${describeAsked(asked)}`,
+    why: `No rule that can be seen stops ${describeAsked(asked)}${but}`,
+    ...(except.length > 0 && { except }),
   };
 }
 
-/** Whether ufw is switched on and its chains are in the kernel. */
-export function ufwIsLoaded(ruleset: NftRuleset, owner: Owner): boolean {
-  return [...ruleset.chains.values()].some((chain) => owner(chain) === "ufw");
-}
-
-function judgeFamily(
-  facts: LinuxFacts,
-  ruleset: NftRuleset,
-  asked: Asked,
-  family: Family,
-): Outcome {
-  const owner = ownersOf(facts, ruleset);
-  // Chains of ufw are opaque to nft; its own files say more.
-  const evaluation = evaluateFamily(
-    ruleset,
-    asked,
-    family,
-    (chain) => owner(chain) === "ufw",
-  );
-  if (evaluation.type === "dropped") return blockedBy(evaluation, owner);
-  if (ufwIsLoaded(ruleset, owner) && facts.ufw.type === "known") {
-    const policy = facts.ufw.value;
-    if (policy !== undefined && ufwDrops(policy, asked) === "yes") {
-      return ufwBlocks(asked, family);
-    }
-    return {
-      status: "unknown",
-      why:
-        "ufw has rules that may concern it, which this version does not evaluate",
-      command: "sudo ufw status verbose",
-    };
-  }
-  return evaluation.type === "unknown"
-    ? { status: "unknown", why: `${evaluation.why}${missing(asked)}` }
-    : { status: "open", why: "" };
+function byLink(verdicts: readonly Verdict[]): Unknown {
+  const names = (status: string) =>
+    verdicts.filter((one) => one.status === status).map(({ link }) =>
+      link.is ?? (link.like === undefined ? "any other" : `${link.like}*`)
+    ).join(", ");
+  return {
+    status: "unknown",
+    why: `it depends on the interface: let in by ${names("open")}, dropped by ${
+      names("blocked")
+    }: name an interface`,
+  };
 }
 
 /** What the request could say, so that more rules can be told. */
@@ -76,17 +79,20 @@ function missing(asked: Asked): string {
   const left = [
     ...asked.source === undefined ? ["a source"] : [],
     ...asked.interface === undefined ? ["an interface"] : [],
+    ...asked.address === undefined ? ["an address"] : [],
   ];
-  return left.length === 0 ? "" : `: name ${left.join(" and ")} to know more`;
+  return left.length === 0 ? "" : `: name ${left.join(" or ")} to know more`;
 }
 
 /** The outcome for a packet that is dropped for certain. */
 export function blockedBy(
-  { drop, packet }: Evaluation & { type: "dropped" },
+  verdict: Verdict & { status: "blocked" },
   owner: Owner,
 ): Outcome {
-  const { chain, rule } = drop;
+  const { drop: { chain, rule }, packet } = verdict.place;
   const whose = packet.direction === "inbound" ? "it" : "the answers";
+  const except = exceptTexts(verdict.except, verdict.family);
+  const but = except.length === 0 ? "" : `, but for ${few(except)}`;
   return {
     status: "blocked-by",
     layer: owner(chain),
@@ -95,41 +101,57 @@ export function blockedBy(
     table: tableOf(chain),
     chain: chain.name,
     handle: rule?.handle,
-    why: `${place(drop)} drops ${whose} (${packet.family})`,
+    ...(rule?.text !== undefined && { rule: rule.text }),
+    ...(except.length > 0 && { except }),
+    why: `${place({ chain, rule })} drops ${whose} (${packet.family})${but}`,
   };
 }
 
-function ufwBlocks(asked: Asked, family: Family): Outcome {
-  return {
-    status: "blocked-by",
-    layer: "ufw",
-    family,
-    direction: "inbound",
-    table: family === "ipv4" ? "ip filter" : "ip6 filter",
-    chain: "INPUT",
-    handle: undefined,
-    why: `ufw drops by default and has no rule for ${describeAsked(asked)}`,
-  };
+function few(texts: readonly string[]): string {
+  const [first, second, ...rest] = texts;
+  const more = rest.length === 0 ? "" : ` and ${rest.length} more`;
+  return [first, second].filter((text) => text !== undefined).join(", ") + more;
 }
 
 /** What can still be said where the rules may not be read. */
-function unreadable({ ruleset, ufw }: LinuxFacts): Unknown {
+function unreadable(
+  { ruleset, ufw, firewalld }: LinuxFacts,
+  asked: Asked,
+): Unknown {
   const base = ruleset.type === "unknown" ? ruleset : {
     why: "nft is not installed, so the rules of the kernel cannot be read",
     command: undefined,
   };
-  const on = ufw.type === "known" && ufw.value !== undefined;
-  const hint = on
-    ? `; ufw is switched on${
-      ufw.value.input === "drop"
-        ? " and drops by default, so expect a block"
-        : ""
-    }`
-    : "";
-  const command = on ? "sudo ufw status verbose" : base.command;
+  if (ufw.type === "known" && ufw.value !== undefined) {
+    const drops = ufw.value.input === "drop";
+    return {
+      status: "unknown",
+      why: `${base.why}; ufw is switched on${
+        drops ? " and drops by default, so expect a block" : ""
+      }`,
+      command: "sudo ufw status verbose",
+    };
+  }
+  if (firewalld.type === "known" && firewalld.value !== undefined) {
+    const { defaultZone, allowed } = firewalld.value;
+    const hint = allowed === undefined
+      ? ""
+      : allowed
+      ? `, and its zone ${defaultZone} lists ${
+        describeAsked(asked)
+      }, so expect it to be open`
+      : `, and its zone ${defaultZone} does not list ${
+        describeAsked(asked)
+      }, so expect a block`;
+    return {
+      status: "unknown",
+      why: `${base.why}; firewalld is running${hint}`,
+      command: `sudo firewall-cmd --list-all --zone=${defaultZone}`,
+    };
+  }
   return {
     status: "unknown",
-    why: `${base.why}${hint}`,
-    ...(command && { command }),
+    why: base.why,
+    ...(base.command && { command: base.command }),
   };
 }

@@ -1,7 +1,16 @@
-import { type NftRuleset, parseRuleset } from "./_nft_ruleset.ts";
-import { parseUfwDefaults, type UfwPolicy } from "./_ufw.ts";
-import type { AskOptions, Ran } from "./runner.ts";
+import { askFirewalld, type Firewalld } from "./_firewalld.ts";
+import { legacyChains, parseIptables } from "./_iptables_parser.ts";
+import { withIptables } from "./_iptables_merge.ts";
+import {
+  chainKey,
+  type NftChain,
+  type NftRuleset,
+  parseRuleset,
+} from "./_nft_ruleset.ts";
+import type { Asked } from "./_request.ts";
 import { runLocal } from "./_run_local.ts";
+import { parseUfwDefaults, parseUfwTuples, type UfwPolicy } from "./_ufw.ts";
+import type { AskOptions, Ran } from "./runner.ts";
 
 /** A fact, or why it is not known. */
 export type Fact<T> =
@@ -19,46 +28,52 @@ export interface Legacy {
   readonly tables: readonly string[];
   /** Whether one of them has a rule, or a policy that drops. */
   readonly filters: boolean;
+  readonly chains: readonly NftChain[];
 }
 
 /** Everything that is read from a Linux machine. */
 export interface LinuxFacts {
   /** CAP_NET_ADMIN. */
   readonly rights: boolean | undefined;
+  /** All rules of the kernel: of nft, of iptables-nft and of iptables-legacy. */
   readonly ruleset: Fact<NftRuleset>;
   readonly legacy: Fact<Legacy>;
+  /** Tables that iptables-nft gives up on, such as `ip filter`. */
+  readonly incompatible: readonly string[];
   /** Undefined when ufw is installed and switched off. */
   readonly ufw: Fact<UfwPolicy | undefined>;
-  readonly firewalldRunning: Fact<boolean>;
+  /** Undefined when firewalld does not run. */
+  readonly firewalld: Fact<Firewalld | undefined>;
 }
+
+/** Asks a tool. */
+export type Ask = (tool: string, ...args: string[]) => Promise<Ran>;
 
 const NET_ADMIN_BIT = 12n;
 export const READ_COMMAND = "sudo nft -j list ruleset";
 
 /** Reads a Linux machine; changes nothing, and loads no kernel module. */
-export async function readLinux(options: AskOptions): Promise<LinuxFacts> {
+export async function readLinux(
+  options: AskOptions,
+  asked?: Asked,
+): Promise<LinuxFacts> {
   const run = options.run ?? runLocal;
   const { signal } = options;
-  const ask = (tool: string, ...args: string[]) =>
-    run({ tool, args }, { signal });
+  const ask: Ask = (tool, ...args) => run({ tool, args }, { signal });
   // By `cat`: Deno reads files of /proc only with every permission, and these
   // are the rights of a child, which is what the tools run with.
-  const [status, nft, legacy, ufw, defaults, userRules, firewalld] =
-    await Promise.all([
-      ask("cat", "/proc/self/status"),
-      ask("nft", "-j", "list", "ruleset"),
-      ask("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"),
-      ask("cat", "/etc/ufw/ufw.conf"),
-      ask("cat", "/etc/default/ufw"),
-      ask("cat", "/etc/ufw/user.rules", "/etc/ufw/user6.rules"),
-      ask("firewall-cmd", "--state"),
-    ]);
+  const [status, rules, legacy, ufw, firewalld] = await Promise.all([
+    ask("cat", "/proc/self/status"),
+    readRules(ask),
+    readLegacy(ask),
+    readUfw(ask),
+    askFirewalld(ask, asked),
+  ]);
   return {
     rights: rightsOf(status),
-    ruleset: rulesetOf(nft),
-    legacy: await legacyRules(legacyOf(legacy), ask),
-    ufw: ufwOf(ufw, defaults, userRules),
-    firewalldRunning: firewalldOf(firewalld),
+    ruleset: withLegacy(rules.ruleset, legacy),
+    incompatible: rules.incompatible,
+    ...{ legacy, ufw, firewalld },
   };
 }
 
@@ -67,6 +82,76 @@ function rightsOf(ran: Ran): boolean | undefined {
   const mask = /^CapEff:\s*([0-9a-f]+)$/m.exec(ran.stdout)?.[1];
   if (mask === undefined) return undefined;
   return (BigInt(`0x${mask}`) >> NET_ADMIN_BIT & 1n) === 1n;
+}
+
+interface Rules {
+  readonly ruleset: Fact<NftRuleset>;
+  readonly incompatible: readonly string[];
+}
+
+/** The rules that nft shows, with those of iptables in full. */
+async function readRules(ask: Ask): Promise<Rules> {
+  const ran = await ask("nft", "-j", "list", "ruleset");
+  const ruleset = rulesetOf(ran);
+  if (ruleset.type !== "known" || ran.type !== "ran") {
+    return { ruleset, incompatible: [] };
+  }
+  let { value } = ruleset;
+  const incompatible: string[] = [];
+  for (const family of ["ip", "ip6"] as const) {
+    // Matches of iptables are opaque to nft: its own tool says more.
+    if (!hasOpaque(value, family)) continue;
+    const save = await askSave(ask, family);
+    if (save === undefined) continue;
+    const iptables = parseIptables(save, family);
+    value = withIptables(value, iptables, family);
+    incompatible.push(
+      ...iptables.incompatible.map((table) => `${family} ${table}`),
+    );
+  }
+  return {
+    ruleset: { type: "known", value: { ...value, now: Date.now() / 1000 } },
+    incompatible,
+  };
+}
+
+/** Both names that distributions give it. */
+async function askSave(
+  ask: Ask,
+  family: "ip" | "ip6",
+): Promise<string | undefined> {
+  const prefix = `${family}tables`;
+  for (const tool of [`${prefix}-nft-save`, `${prefix}-save`]) {
+    const ran = await ask(tool);
+    if (ran.type !== "ran" || ran.code !== 0) continue;
+    // The plain name may be that of iptables-legacy.
+    if (/\(nf_tables\)|^$|-nft-save v/.test(ran.stdout.slice(0, 200))) {
+      return ran.stdout;
+    }
+  }
+  return undefined;
+}
+
+function hasOpaque({ chains }: NftRuleset, family: string): boolean {
+  return [...chains.values()].some((chain) =>
+    chain.family === family &&
+    chain.rules.some(({ expr }) =>
+      expr.some((statement) =>
+        typeof statement === "object" && statement !== null &&
+        "xt" in statement
+      )
+    )
+  );
+}
+
+function withLegacy(
+  ruleset: Fact<NftRuleset>,
+  legacy: Fact<Legacy>,
+): Fact<NftRuleset> {
+  if (ruleset.type !== "known" || legacy.type !== "known") return ruleset;
+  const chains = new Map(ruleset.value.chains);
+  for (const chain of legacy.value.chains) chains.set(chainKey(chain), chain);
+  return { type: "known", value: { ...ruleset.value, chains } };
 }
 
 function rulesetOf(ran: Ran): Fact<NftRuleset> {
@@ -85,7 +170,39 @@ function rulesetOf(ran: Ran): Fact<NftRuleset> {
   };
 }
 
-function legacyOf(ran: Ran): Fact<readonly string[]> {
+async function readLegacy(ask: Ask): Promise<Fact<Legacy>> {
+  const tables = legacyTables(
+    await ask("cat", "/proc/net/ip_tables_names", "/proc/net/ip6_tables_names"),
+  );
+  if (tables.type !== "known") return tables;
+  const { value } = tables;
+  // With no table loaded these tools must not run: they would load them.
+  if (value.length === 0) {
+    return {
+      type: "known",
+      value: { tables: [], filters: false, chains: [] },
+    };
+  }
+  const chains: NftChain[] = [];
+  for (const family of ["ip", "ip6"] as const) {
+    const tool = `${family}tables-legacy-save`;
+    const ran = await ask(tool);
+    if (ran.type !== "ran" || ran.code !== 0) {
+      return {
+        type: "unknown",
+        why: `tables of iptables-legacy are loaded, and ${tool} did not run`,
+        command: `sudo ${tool}`,
+      };
+    }
+    chains.push(...legacyChains(parseIptables(ran.stdout, family), family));
+  }
+  const filters = chains.some(({ policy, rules }) =>
+    policy === "drop" || rules.length > 0
+  );
+  return { type: "known", value: { tables: value, filters, chains } };
+}
+
+function legacyTables(ran: Ran): Fact<readonly string[]> {
   if (ran.type === "absent") {
     return { type: "unknown", why: "there is no cat to read /proc with" };
   }
@@ -106,63 +223,25 @@ function legacyOf(ran: Ran): Fact<readonly string[]> {
   };
 }
 
-async function legacyRules(
-  tables: Fact<readonly string[]>,
-  ask: (tool: string) => Promise<Ran>,
-): Promise<Fact<Legacy>> {
-  if (tables.type !== "known") return tables;
-  const { value } = tables;
-  // With no table loaded these tools must not run: they would load them.
-  if (value.length === 0) {
-    return { type: "known", value: { tables: [], filters: false } };
+/** ufw's own words: whether it is switched on, and what it does by default. */
+async function readUfw(ask: Ask): Promise<Fact<UfwPolicy | undefined>> {
+  const ran = await ask("cat", "/etc/ufw/ufw.conf", "/etc/default/ufw");
+  if (ran.type === "forbidden") return { type: "unknown", why: ran.why };
+  if (ran.type === "absent" || !/^\s*ENABLED\s*=/m.test(ran.stdout)) {
+    return { type: "absent" };
   }
-  let filters = false;
-  for (const tool of ["iptables-legacy-save", "ip6tables-legacy-save"]) {
-    const ran = await ask(tool);
-    if (ran.type !== "ran" || ran.code !== 0) {
-      return {
-        type: "unknown",
-        why: `tables of iptables-legacy are loaded, and ${tool} did not run`,
-        command: `sudo ${tool}`,
-      };
-    }
-    if (/^-A |^:\S+ (?!ACCEPT|-)/m.test(ran.stdout)) filters = true;
-  }
-  return { type: "known", value: { tables: value, filters } };
-}
-
-function ufwOf(
-  conf: Ran,
-  defaults: Ran,
-  rules: Ran,
-): Fact<UfwPolicy | undefined> {
-  if (conf.type === "forbidden") return { type: "unknown", why: conf.why };
-  if (conf.type === "absent" || conf.code !== 0) return { type: "absent" };
-  if (!/^\s*ENABLED\s*=\s*["']?yes["']?\s*$/mi.test(conf.stdout)) {
+  if (!/^\s*ENABLED\s*=\s*["']?yes["']?\s*$/mi.test(ran.stdout)) {
     return { type: "known", value: undefined };
   }
-  const input = defaults.type === "ran" && defaults.code === 0
-    ? parseUfwDefaults(defaults.stdout)
-    : undefined;
-  const readable = rules.type === "ran" && rules.code === 0;
-  return {
-    type: "known",
-    value: { input, rules: readable ? rules.stdout : undefined },
-  };
+  // Root alone may read these; what cannot be read has no rule of ours.
+  const rules = await ask("cat", "/etc/ufw/user.rules", "/etc/ufw/user6.rules");
+  const tuples = rules.type === "ran" ? parseUfwTuples(rules.stdout) : [];
+  const input = parseUfwDefaults(ran.stdout);
+  return { type: "known", value: { input, tuples } };
 }
 
-function firewalldOf(ran: Ran): Fact<boolean> {
-  if (ran.type === "absent") return ran;
-  if (ran.type === "forbidden") return { type: "unknown", why: ran.why };
-  // 252: not running; 36: there is no bus to ask by, so nothing runs on it.
-  if (ran.code === 0) return { type: "known", value: true };
-  if (ran.code === 252 || ran.code === 36) {
-    return { type: "known", value: false };
-  }
-  return { type: "unknown", why: `firewall-cmd failed: ${firstLine(ran)}` };
-}
-
-function firstLine(ran: Ran & { type: "ran" }): string {
+/** The first line of what a tool complained about. */
+export function firstLine(ran: Ran & { type: "ran" }): string {
   const [line = ""] = (ran.stderr || ran.stdout).trim().split("\n");
   return line === "" ? `exit code ${ran.code}` : line.slice(0, 200);
 }

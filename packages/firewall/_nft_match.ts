@@ -1,54 +1,40 @@
-import { addressNumber, prefixSpan, type Span } from "./_address.ts";
-import type { Packet, Word } from "./_nft_packet.ts";
-import { isRecord, nftKey, type NftRuleset } from "./_nft_ruleset.ts";
-
-/** Whether something holds, as far as it can be known. */
-export type Three = "yes" | "no" | "maybe";
-
-/** Where names of sets are looked up. */
-export interface Scope {
-  readonly ruleset: NftRuleset;
-  readonly family: string;
-  readonly table: string;
-}
-
-/** What a packet has in one place. */
-type Value =
-  | { readonly kind: "span"; readonly span: Span }
-  | { readonly kind: "word"; readonly word: Word }
-  /** The packet has no such header: the rule does not apply, whatever it asks. */
-  | { readonly kind: "absent" }
-  | { readonly kind: "unknown" };
-
-const UNKNOWN: Value = { kind: "unknown" };
-const ABSENT: Value = { kind: "absent" };
-
-const word = (is: string): Value => ({ kind: "word", word: { is, not: [] } });
+import {
+  intersect,
+  type IntervalSet,
+  isApart,
+  isWithin,
+  toSet,
+} from "./_interval_set.ts";
+import type { Bits, Word } from "./_nft_packet.ts";
+import { numberOf, numbersOf } from "./_nft_numbers.ts";
+import { isRecord, nftKey } from "./_nft_ruleset.ts";
+import { bitsOf, type Context, type Value, valueOf } from "./_nft_value.ts";
+import { and, not, or, type Tri } from "./_tri.ts";
 
 /** Whether a `match` statement holds for the packet. */
-export function matchStatement(
-  statement: unknown,
-  packet: Packet,
-  scope: Scope,
-): Three {
+export function matchStatement(statement: unknown, context: Context): Tri {
   if (!isRecord(statement)) return "maybe";
   const { op, left, right } = statement;
-  const value = valueOf(left, packet);
-  if (value.kind === "absent") return "no";
-  if (value.kind === "unknown") return "maybe";
+  const { all } = context;
+  if (isRecord(left) && isRecord(left.meta) && left.meta.key === "time") {
+    return timeIs(op, right, context);
+  }
+  const absent = isAbsent(left, context);
+  if (absent) return "no";
   switch (op) {
     case "==":
-      return matchRight(value, right, scope);
+      return holds(statement, context);
     case "!=":
-      return not(matchRight(value, right, scope));
+      return not(holds(statement, context), all);
     case "in":
-      // Bits: only those of a connection, where one is enough.
-      return isConntrack(left) ? matchAny(value, list(right), false) : "maybe";
+      return anyBit(left, right, context);
+    case "!":
+      return not(anyBit(left, right, context), all);
     case "<":
     case "<=":
     case ">":
     case ">=":
-      return compare(value, op, right);
+      return compare(valueOf(left, context), op, right, context);
     default:
       return "maybe";
   }
@@ -58,22 +44,25 @@ export function matchStatement(
 export function matchElement(
   key: unknown,
   element: unknown,
-  packet: Packet,
-): Three {
-  const value = valueOf(key, packet);
-  if (value.kind === "absent") return "no";
-  if (value.kind === "unknown") return "maybe";
-  return matchOne(value, element);
+  context: Context,
+): Tri {
+  if (isAbsent(key, context)) return "no";
+  const inner = isRecord(element) && isRecord(element.elem)
+    ? element.elem.val
+    : element;
+  if (isRecord(key) && Array.isArray(key.concat)) {
+    return concatenation(key.concat, inner, context);
+  }
+  return matchOne(valueOf(key, context), inner, context);
 }
 
 /** The elements that a right-hand side stands for; undefined when unknown. */
 export function elementsOf(
   right: unknown,
-  scope: Scope,
+  { ruleset, family, table }: Context,
 ): { elements: readonly unknown[]; dynamic: boolean } | undefined {
   if (typeof right === "string" && right.startsWith("@")) {
-    const key = nftKey(scope.family, scope.table, right.slice(1));
-    return scope.ruleset.sets.get(key);
+    return ruleset.sets.get(nftKey(family, table, right.slice(1)));
   }
   if (isRecord(right) && Array.isArray(right.set)) {
     return { elements: right.set, dynamic: false };
@@ -81,173 +70,176 @@ export function elementsOf(
   return undefined;
 }
 
-function matchRight(value: Value, right: unknown, scope: Scope): Three {
-  const named = typeof right === "string" && right.startsWith("@");
-  if (named || isRecord(right) && "set" in right) {
-    const set = elementsOf(right, scope);
-    return set === undefined
-      ? "maybe"
-      : matchAny(value, set.elements, set.dynamic);
-  }
-  return matchOne(value, right);
+function isAbsent(left: unknown, context: Context): boolean {
+  return isRecord(left) && Array.isArray(left.concat)
+    ? left.concat.some((part) => valueOf(part, context).kind === "absent")
+    : valueOf(left, context).kind === "absent";
 }
 
-function matchAny(
-  value: Value,
-  elements: readonly unknown[],
-  dynamic: boolean,
-): Three {
-  // A set that the kernel fills by itself may hold more by now.
-  let result: Three = dynamic ? "maybe" : "no";
-  for (const element of elements) {
-    const one = matchOne(value, element);
-    if (one === "yes") return dynamic ? "maybe" : "yes";
-    if (one === "maybe") result = "maybe";
+/** Equality with a value, or with one of a set. */
+function holds(statement: Record<string, unknown>, context: Context): Tri {
+  const { left, right } = statement;
+  const { all } = context;
+  const value = valueOf(left, context);
+  const named = typeof right === "string" && right.startsWith("@");
+  if (!named && !(isRecord(right) && "set" in right)) {
+    if (value.kind !== "free" && value.kind !== "set") {
+      return matchElement(left, right, context);
+    }
+    const one = numbersOf([right], statement);
+    return one === undefined ? "maybe" : matchNumbers(value, one, all);
+  }
+  const set = elementsOf(right, context);
+  if (set === undefined) return "maybe";
+  const { elements, dynamic } = set;
+  const known = numbersOf(elements);
+  let result: Tri = "no";
+  if (known !== undefined && (value.kind === "free" || value.kind === "set")) {
+    result = matchNumbers(value, known, all);
+  } else {
+    for (const element of elements) {
+      result = or(result, matchElement(left, element, context), all);
+      if (result === "yes") break;
+    }
+  }
+  // A set that packets fill may hold more by now, or less.
+  return dynamic ? "maybe" : result;
+}
+
+/** For bits: one of them is enough. For words likewise. */
+function anyBit(left: unknown, right: unknown, context: Context): Tri {
+  const value = valueOf(left, context);
+  if (value.kind === "bits") {
+    const wanted = bitsOf(right, context);
+    if (wanted === undefined || wanted === "absent") return "maybe";
+    const { value: bits, known } = value.bits;
+    if (bits & known & wanted.value) return "yes";
+    return (known & wanted.value) >>> 0 === wanted.value ? "no" : "maybe";
+  }
+  let result: Tri = "no";
+  for (const element of Array.isArray(right) ? right : [right]) {
+    result = or(result, matchOne(value, element, context), context.all);
   }
   return result;
 }
 
-function matchOne(value: Value, element: unknown): Three {
-  if (isRecord(element) && isRecord(element.elem)) {
-    const { val, timeout, expires } = element.elem;
-    const inner = matchOne(value, val);
-    const lasting = timeout === undefined && expires === undefined;
-    return inner === "yes" && !lasting ? "maybe" : inner;
+function concatenation(
+  keys: readonly unknown[],
+  element: unknown,
+  context: Context,
+): Tri {
+  const parts = isRecord(element) ? element.concat : undefined;
+  if (!Array.isArray(parts) || parts.length !== keys.length) return "maybe";
+  let result: Tri = "yes";
+  for (const [i, key] of keys.entries()) {
+    const one = matchOne(valueOf(key, context), parts[i], context);
+    result = and(result, one, context.all);
+    if (result === "no") break;
   }
-  if (value.kind === "word") {
-    return typeof element === "string"
-      ? matchWord(value.word, element)
-      : "maybe";
-  }
-  if (value.kind !== "span") return "maybe";
-  const span = spanOf(element);
-  return span === undefined ? "maybe" : within(value.span, span);
+  return result;
 }
 
-function matchWord({ is, not }: Word, wanted: string): Three {
-  const pattern = wanted.endsWith("*") ? wanted.slice(0, -1) : undefined;
-  const holds = (text: string) =>
-    pattern === undefined ? text === wanted : text.startsWith(pattern);
-  if (is !== undefined) return holds(is) ? "yes" : "no";
-  // A pattern may cover more than the names that are ruled out.
-  return pattern === undefined && not.includes(wanted) ? "no" : "maybe";
-}
-
-function within(value: Span, wanted: Span): Three {
-  if (value.lo >= wanted.lo && value.hi <= wanted.hi) return "yes";
-  return value.hi < wanted.lo || value.lo > wanted.hi ? "no" : "maybe";
-}
-
-function compare(value: Value, op: string, right: unknown): Three {
-  const limit = spanOf(right);
-  if (value.kind !== "span" || limit === undefined || limit.lo !== limit.hi) {
-    return "maybe";
+function matchOne(value: Value, element: unknown, context: Context): Tri {
+  switch (value.kind) {
+    case "word":
+      return matchWord(value.word, element);
+    case "bits":
+      return matchBits(value.bits, element, context);
+    case "free":
+    case "set": {
+      const numbers = numbersOf([element]);
+      return numbers === undefined
+        ? "maybe"
+        : matchNumbers(value, numbers, context.all);
+    }
+    case "absent":
+      return "no";
+    default:
+      return "maybe";
   }
-  const at = limit.lo;
-  const top = 1n << 128n;
+}
+
+function matchNumbers(
+  value: Value & { kind: "free" | "set" },
+  wanted: IntervalSet,
+  all: IntervalSet,
+): Tri {
+  if (value.kind === "set") {
+    if (isWithin(value.set, wanted)) return "yes";
+    return isApart(value.set, wanted) ? "no" : "maybe";
+  }
+  const some = intersect(all, wanted);
+  return { yes: some, may: some };
+}
+
+function matchWord({ is, not, like }: Word, element: unknown): Tri {
+  // Whether there is a way back is printed as a truth value.
+  if (typeof element === "boolean") {
+    return is === "exists" ? (element ? "yes" : "no") : "maybe";
+  }
+  if (typeof element === "number") {
+    return PROTOCOLS[element] === undefined
+      ? "maybe"
+      : matchWord({ is, not }, PROTOCOLS[element]);
+  }
+  if (typeof element !== "string") return "maybe";
+  const pattern = element.endsWith("*") ? element.slice(0, -1) : undefined;
+  const matches = (text: string) =>
+    pattern === undefined ? text === element : text.startsWith(pattern);
+  if (is !== undefined) return matches(is) ? "yes" : "no";
+  if (not.includes(element)) return "no";
+  if (like === undefined) return "maybe";
+  if (pattern !== undefined && like.startsWith(pattern)) return "yes";
+  return (pattern ?? element).startsWith(like) ? "maybe" : "no";
+}
+
+/** Protocols that nft may print as numbers. */
+const PROTOCOLS: Readonly<Record<number, string>> = {
+  ...{ 1: "icmp", 2: "igmp", 6: "tcp", 17: "udp", 58: "icmpv6", 132: "sctp" },
+};
+
+function matchBits(
+  { value, known }: Bits,
+  element: unknown,
+  context: Context,
+): Tri {
+  if (isRecord(element) && Array.isArray(element.range)) return "maybe";
+  const wanted = bitsOf(element, context);
+  if (wanted === undefined || wanted === "absent") return "maybe";
+  const both = known & wanted.known;
+  if ((value & both) !== (wanted.value & both)) return "no";
+  return both >>> 0 === 0xffffffff ? "yes" : "maybe";
+}
+
+function compare(
+  value: Value,
+  op: string,
+  right: unknown,
+  { all }: Context,
+): Tri {
+  const limit = numberOf(right);
+  if (limit === undefined) return "maybe";
+  if (value.kind !== "free" && value.kind !== "set") return "maybe";
+  const one = typeof limit === "bigint" ? 1n : 1;
+  const next = (limit as number) + (one as number);
+  const bottom = typeof limit === "bigint" ? 0n : 0;
+  const top = typeof limit === "bigint" ? 1n << 128n : 2 ** 32;
   switch (op) {
     case "<":
-      return within(value.span, { lo: 0n, hi: at - 1n });
+      return matchNumbers(value, toSet([[bottom, limit]]), all);
     case "<=":
-      return within(value.span, { lo: 0n, hi: at });
+      return matchNumbers(value, toSet([[bottom, next]]), all);
     case ">":
-      return within(value.span, { lo: at + 1n, hi: top });
+      return matchNumbers(value, toSet([[next, top]]), all);
     default:
-      return within(value.span, { lo: at, hi: top });
+      return matchNumbers(value, toSet([[limit, top]]), all);
   }
 }
 
-function not(three: Three): Three {
-  return three === "maybe" ? "maybe" : three === "yes" ? "no" : "yes";
-}
-
-/** A number, an address, a range or a prefix, as numbers. */
-function spanOf(element: unknown): Span | undefined {
-  const single = numberOf(element);
-  if (single !== undefined) return { lo: single, hi: single };
-  if (!isRecord(element)) return undefined;
-  const { range, prefix } = element;
-  if (Array.isArray(range) && range.length === 2) {
-    const [lo, hi] = range.map(numberOf);
-    return lo === undefined || hi === undefined ? undefined : { lo, hi };
-  }
-  if (!isRecord(prefix)) return undefined;
-  const { addr, len } = prefix;
-  if (typeof addr !== "string" || typeof len !== "number") return undefined;
-  return prefixSpan(addr, len);
-}
-
-function numberOf(value: unknown): bigint | undefined {
-  if (typeof value === "string") return addressNumber(value);
-  if (!Number.isSafeInteger(value) || (value as number) < 0) return undefined;
-  return BigInt(value as number);
-}
-
-function list(value: unknown): readonly unknown[] {
-  return Array.isArray(value) ? value : [value];
-}
-
-function isConntrack(left: unknown): boolean {
-  return isRecord(left) && isRecord(left.ct);
-}
-
-/** What the packet has where the left-hand side points. */
-function valueOf(left: unknown, packet: Packet): Value {
-  if (!isRecord(left)) return UNKNOWN;
-  if (isRecord(left.payload)) return payloadOf(left.payload, packet);
-  if (isRecord(left.meta)) return metaOf(left.meta.key, packet);
-  if (isRecord(left.ct)) return ctOf(left.ct, packet);
-  return UNKNOWN;
-}
-
-function payloadOf(
-  { protocol, field }: Record<string, unknown>,
-  packet: Packet,
-): Value {
-  if (protocol === "th" || protocol === "tcp" || protocol === "udp") {
-    if (protocol !== "th" && protocol !== packet.protocol) return ABSENT;
-    if (field === "dport") return { kind: "span", span: packet.dport };
-    if (field === "sport") return { kind: "span", span: packet.sport };
-    return UNKNOWN;
-  }
-  if (protocol === "ip" || protocol === "ip6") {
-    const family = protocol === "ip" ? "ipv4" : "ipv6";
-    if (family !== packet.family) return ABSENT;
-    if (field === "saddr") return { kind: "span", span: packet.saddr };
-    if (field === "daddr") return { kind: "span", span: packet.daddr };
-    if (field === "protocol") return word(packet.protocol);
-    return UNKNOWN;
-  }
-  const others = ["icmp", "icmpv6", "sctp", "dccp", "udplite", "esp", "ah"];
-  return others.includes(String(protocol)) ? ABSENT : UNKNOWN;
-}
-
-function metaOf(key: unknown, packet: Packet): Value {
-  const link = (name: Word | undefined): Value =>
-    name === undefined ? UNKNOWN : { kind: "word", word: name };
-  switch (key) {
-    case "l4proto":
-      return word(packet.protocol);
-    case "nfproto":
-      return word(packet.family);
-    case "protocol":
-      return word(packet.family === "ipv4" ? "ip" : "ip6");
-    case "iifname":
-    case "iif":
-      return link(packet.iif);
-    case "oifname":
-    case "oif":
-      return link(packet.oif);
-    default:
-      return UNKNOWN;
-  }
-}
-
-function ctOf({ key }: Record<string, unknown>, packet: Packet): Value {
-  if (key === "state") return word(packet.state);
-  // A rule that may translate the address makes the whole outcome unknown; so
-  // where this is asked, there was none.
-  return key === "status"
-    ? { kind: "word", word: { is: undefined, not: ["dnat", "snat"] } }
-    : UNKNOWN;
+/** Only of iptables the time is printed as a number. */
+function timeIs(op: unknown, right: unknown, { ruleset }: Context): Tri {
+  const { now } = ruleset;
+  if (typeof right !== "number" || now === undefined) return "maybe";
+  if (op === "<") return now < right ? "yes" : "no";
+  return op === ">=" ? (now >= right ? "yes" : "no") : "maybe";
 }

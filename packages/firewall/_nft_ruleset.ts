@@ -2,9 +2,14 @@ import { FirewallError } from "./errors.ts";
 
 /** One rule, as `nft -j` prints it; its statements are read when walked. */
 export interface NftRule {
-  /** Undefined for a rule that a plan adds. */
+  /** Undefined for a rule that a plan adds, and for iptables-legacy. */
   readonly handle: number | undefined;
   readonly expr: readonly unknown[];
+  readonly comment?: string | undefined;
+  /** The line of `iptables-save`, where iptables owns it. */
+  readonly text?: string | undefined;
+  /** Whether a plan adds it. */
+  readonly added?: boolean;
 }
 
 /** One chain; a base chain has a hook. */
@@ -16,21 +21,28 @@ export interface NftChain {
   readonly hook: string | undefined;
   /** `filter`, `nat` or `route`; undefined without a hook. */
   readonly type: string | undefined;
+  readonly priority: number;
   readonly policy: "accept" | "drop" | undefined;
   readonly rules: readonly NftRule[];
+  /** Whether it is of iptables-legacy, which has tables of its own. */
+  readonly legacy?: boolean;
+}
+
+/** A named set or map. */
+export interface NftSet {
+  readonly elements: readonly unknown[];
+  /** Packets add to it, so membership is never certain. */
+  readonly dynamic: boolean;
+  /** The seconds that the first element has left, where it has a timeout. */
+  readonly expires?: number | undefined;
 }
 
 /** A ruleset: chains by key, elements of sets and maps by key. */
 export interface NftRuleset {
   readonly chains: ReadonlyMap<string, NftChain>;
   readonly sets: ReadonlyMap<string, NftSet>;
-}
-
-/** A named set or map. */
-export interface NftSet {
-  readonly elements: readonly unknown[];
-  /** Elements come and go by themselves, so membership is never certain. */
-  readonly dynamic: boolean;
+  /** Seconds since 1970, for rules that ask for the time. */
+  readonly now?: number | undefined;
 }
 
 /** The key of a chain or a set. */
@@ -39,27 +51,21 @@ export function nftKey(family: string, table: string, name: string): string {
   return [family, table, name].join("\n");
 }
 
+/** The key of a chain, or of another one of its table. */
+export function chainKey(
+  { family, table, name, legacy }: NftChain,
+  other: string = name,
+): string {
+  return nftKey(legacy ? `legacy ${family}` : family, table, other);
+}
+
 /** Reads what `nft -j list ruleset` printed. */
 export function parseRuleset(json: string): NftRuleset {
-  let items: unknown;
-  try {
-    items = (JSON.parse(json) as { nftables?: unknown } | null)?.nftables;
-  } catch (cause) {
-    throw new FirewallError(
-      "firewall/bad-ruleset",
-      "Cannot read the ruleset: nft did not print JSON",
-      { cause },
-    );
-  }
-  if (!Array.isArray(items)) {
-    throw new FirewallError(
-      "firewall/bad-ruleset",
-      'Cannot read the ruleset: there is no list "nftables" in it',
-    );
-  }
+  const items = itemsOf(json);
   const dormant = new Set<string>();
   const chains = new Map<string, NftChain & { rules: NftRule[] }>();
   const sets = new Map<string, NftSet>();
+  const rules: (readonly [chain: string, rule: NftRule])[] = [];
   for (const item of items) {
     const [kind, value] = Object.entries(item ?? {})[0] ?? [];
     if (kind === undefined || !isRecord(value)) continue;
@@ -73,13 +79,31 @@ export function parseRuleset(json: string): NftRuleset {
       const name = text(value.name);
       chains.set(nftKey(family, table, name), chainOf(family, table, value));
     } else if (kind === "rule") {
-      const chain = chains.get(nftKey(family, table, text(value.chain)));
-      chain?.rules.push(ruleOf(value));
+      rules.push([nftKey(family, table, text(value.chain)), ruleOf(value)]);
     } else if (kind === "set" || kind === "map") {
       sets.set(nftKey(family, table, text(value.name)), setOf(value));
     }
   }
+  for (const [chain, rule] of rules) chains.get(chain)?.rules.push(rule);
   return { chains, sets };
+}
+
+function itemsOf(json: string): readonly unknown[] {
+  let items: unknown;
+  try {
+    items = (JSON.parse(json) as { nftables?: unknown } | null)?.nftables;
+  } catch (cause) {
+    throw new FirewallError(
+      "firewall/bad-ruleset",
+      "Cannot read the ruleset: nft did not print JSON",
+      { cause },
+    );
+  }
+  if (Array.isArray(items)) return items;
+  throw new FirewallError(
+    "firewall/bad-ruleset",
+    'Cannot read the ruleset: there is no list "nftables" in it',
+  );
 }
 
 function chainOf(
@@ -95,6 +119,7 @@ function chainOf(
     name: text(value.name),
     hook,
     type: typeof value.type === "string" ? value.type : undefined,
+    priority: typeof value.prio === "number" ? value.prio : 0,
     // A base chain without a policy accepts.
     policy: hook === undefined
       ? undefined
@@ -110,14 +135,21 @@ function ruleOf(value: Record<string, unknown>): NftRule {
     handle: typeof value.handle === "number" ? value.handle : undefined,
     // What is not a list is one statement that nobody understands.
     expr: Array.isArray(value.expr) ? value.expr : [value.expr],
+    comment: typeof value.comment === "string" ? value.comment : undefined,
   };
 }
 
 function setOf(value: Record<string, unknown>): NftSet {
   const flags = JSON.stringify(value.flags ?? []);
+  const elements: readonly unknown[] = Array.isArray(value.elem)
+    ? value.elem
+    : [];
+  const [first] = elements;
+  const elem = isRecord(first) && isRecord(first.elem) ? first.elem : undefined;
   return {
-    elements: Array.isArray(value.elem) ? value.elem : [],
-    dynamic: /dynamic|timeout/.test(flags) || value.timeout !== undefined,
+    elements,
+    dynamic: flags.includes("dynamic"),
+    expires: typeof elem?.expires === "number" ? elem.expires : undefined,
   };
 }
 

@@ -1,272 +1,299 @@
+import {
+  intersect,
+  type IntervalSet,
+  NONE,
+  subtract,
+  unite,
+} from "./_interval_set.ts";
+import {
+  type Drop,
+  type Findings,
+  type Flow,
+  less,
+  merge,
+  place,
+  sameMarks,
+} from "./_nft_flow.ts";
 import { elementsOf, matchElement, matchStatement } from "./_nft_match.ts";
 import type { Packet } from "./_nft_packet.ts";
 import {
+  chainKey,
   isRecord,
   type NftChain,
-  nftKey,
   type NftRule,
   type NftRuleset,
 } from "./_nft_ruleset.ts";
+import {
+  CHANGING,
+  HARMLESS,
+  isComment,
+  SOMETIMES,
+  VERDICTS,
+} from "./_nft_statements.ts";
+import { bitsOf, type Context, NO_BITS } from "./_nft_value.ts";
+import { mayOf, type Tri, yesOf } from "./_tri.ts";
 
 /** The kernel allows 16 jumps; past that a ruleset is not one of its own. */
 const DEPTH_MAX = 16;
 /** Rules looked at for one packet: jumps can multiply them. */
 const STEPS_MAX = 100_000;
-
-/** The rule, or the policy, that dropped the packet. */
-export interface Drop {
-  readonly chain: NftChain;
-  /** Undefined for the policy. */
-  readonly rule: NftRule | undefined;
+/** What is the same for a whole walk. */
+export interface Surroundings {
+  readonly ruleset: NftRuleset;
+  readonly packet: Packet;
+  readonly all: IntervalSet;
+  readonly state: string | undefined;
 }
 
-/** What may become of a packet in one base chain. */
-export interface Walked {
-  readonly mayAccept: boolean;
-  /** The last place that may drop it: for sure, when nothing may accept it. */
-  readonly drop: Drop | undefined;
-  /** Why it is not certain; the first reason. */
-  readonly doubt: string | undefined;
-  /** Why nothing that follows can be told, not even in other chains. */
-  readonly taint: string | undefined;
+const DOUBTS_MAX = 64;
+/** Where packets go after a rule. */
+interface Ways {
+  readonly stays: readonly Flow[];
+  readonly returns: readonly Flow[];
 }
 
-/** Statements that change neither the packet nor its way. */
-const HARMLESS = new Set(["counter", "log", "comment", "last"]);
-/** Statements that let the rule go on only now and then. */
-const SOMETIMES = new Set([
-  "limit",
-  "quota",
-  "ct count",
-  "set",
-  "map",
-  "meter",
-]);
-/** Statements after which the packet is another one. */
-const CHANGING = new Set([
-  "notrack",
-  "dnat",
-  "snat",
-  "masquerade",
-  "redirect",
-  "tproxy",
-  "synproxy",
-]);
-const VERDICTS = new Set([
-  "accept",
-  "drop",
-  "reject",
-  "jump",
-  "goto",
-  "return",
-  "continue",
-]);
-
-/** How a rule leaves its chain. */
-type Leave = "stays" | "ends" | "returns";
-
-/** Walks a packet through one base chain. */
+/** Walks packets through one base chain; gives those that it may accept. */
 export function walkChain(
-  ruleset: NftRuleset,
   base: NftChain,
-  packet: Packet,
-): Walked {
-  return new Walk(ruleset, packet).run(base);
+  flows: readonly Flow[],
+  surroundings: Surroundings,
+  findings: Findings,
+): readonly Flow[] {
+  return new Walk(surroundings, findings).run(base, flows);
 }
 
 class Walk {
-  readonly #ruleset: NftRuleset;
-  readonly #packet: Packet;
-  #mayAccept = false;
-  #drop: Drop | undefined;
-  #doubt: string | undefined;
-  #taint: string | undefined;
+  readonly #around: Surroundings;
+  readonly #findings: Findings;
+  readonly #accepted: Flow[] = [];
   #steps = 0;
 
-  constructor(ruleset: NftRuleset, packet: Packet) {
-    this.#ruleset = ruleset;
-    this.#packet = packet;
+  constructor(around: Surroundings, findings: Findings) {
+    this.#around = around;
+    this.#findings = findings;
   }
 
-  run(base: NftChain): Walked {
-    if (this.#chain(base, 0)) {
+  run(base: NftChain, flows: readonly Flow[]): readonly Flow[] {
+    for (const flow of this.#chain(base, flows, 0)) {
       if (base.policy === "drop") {
-        this.#drop = { chain: base, rule: undefined };
-      } else this.#mayAccept = true;
+        this.#drop({ chain: base, rule: undefined }, flow.set);
+      } else this.#accepted.push(flow);
     }
-    return {
-      mayAccept: this.#mayAccept,
-      drop: this.#drop,
-      doubt: this.#doubt,
-      taint: this.#taint,
-    };
+    return merge(this.#accepted);
   }
 
-  /** Whether the packet may come out at the end, or by a return. */
-  #chain(chain: NftChain, depth: number): boolean {
-    if (depth > DEPTH_MAX) {
-      this.#anything({ chain, rule: undefined }, "its jumps are too deep");
-      return true;
-    }
-    let returns = false;
-    for (const rule of chain.rules) {
-      if (++this.#steps > STEPS_MAX) {
-        this.#anything({ chain, rule }, "it has too many rules");
-        return true;
-      }
-      const leave = this.#rule(chain, rule, depth);
-      if (leave.returns) returns = true;
-      if (leave.ends) return returns;
-    }
-    return true;
-  }
-
-  /** `ends`: no packet goes on to the next rule; `returns`: one may go back. */
-  #rule(
+  /** Those that may come out at the end, or by a return. */
+  #chain(
     chain: NftChain,
-    rule: NftRule,
+    flows: readonly Flow[],
     depth: number,
-  ): { ends: boolean; returns: boolean } {
-    const at: Drop = { chain, rule };
-    let certain = true;
-    let returns = false;
-    for (const statement of rule.expr) {
-      const [kind, body] = isRecord(statement)
-        ? Object.entries(statement)[0] ?? []
-        : [];
-      if (kind === undefined) {
-        this.#anything(at, "one of its statements cannot be read");
-        certain = false;
-      } else if (kind === "match") {
-        const holds = matchStatement(body, this.#packet, this.#scope(chain));
-        if (holds === "no") break;
-        if (holds === "maybe") {
-          certain = false;
-          this.#doubtAt(at, "what it asks for is not said by the request");
-        }
-      } else if (SOMETIMES.has(kind)) {
-        certain = false;
-        this.#doubtAt(at, `its "${kind}" holds only at times`);
-      } else if (kind === "vmap") {
-        const way = this.#vmap(at, body, depth);
-        if (way.returns) returns = true;
-        if (way.ends) return { ends: certain, returns };
-      } else if (VERDICTS.has(kind)) {
-        const leave = this.#verdict(at, kind, body, depth);
-        if (leave === "returns") returns = true;
-        return { ends: certain && leave !== "stays", returns };
-      } else if (CHANGING.has(kind) || changes(kind, body)) {
-        this.#taint ??= `${place(at)} may change the packet ("${kind}")`;
-      } else if (
-        !HARMLESS.has(kind) && kind !== "mangle" && !isComment(kind, body)
-      ) {
-        this.#anything(at, `its "${kind}" is not understood`);
-        certain = false;
-      }
+  ): readonly Flow[] {
+    if (depth > DEPTH_MAX) {
+      const at: Drop = { chain, rule: undefined };
+      for (const flow of flows) this.#anything(at, flow, "jumps too deep");
+      return flows;
     }
-    return { ends: false, returns };
+    let current = flows;
+    const returned: Flow[] = [];
+    for (const rule of chain.rules) {
+      if (current.length === 0) break;
+      if (++this.#steps > STEPS_MAX) {
+        const at: Drop = { chain, rule };
+        for (const flow of current) this.#anything(at, flow, "too many rules");
+        break;
+      }
+      const [only] = current;
+      if (current.length === 1) {
+        const { stays, returns } = this.#rule(chain, rule, only!, depth);
+        if (returns.length > 0) returned.push(...returns);
+        current = stays;
+        continue;
+      }
+      const ways = current.map((flow) => this.#rule(chain, rule, flow, depth));
+      returned.push(...ways.flatMap(({ returns }) => returns));
+      current = merge(ways.flatMap(({ stays }) => stays));
+    }
+    return returned.length === 0 ? current : merge([...current, ...returned]);
   }
 
-  #verdict(at: Drop, kind: string, body: unknown, depth: number): Leave {
+  #rule(chain: NftChain, rule: NftRule, flow: Flow, depth: number): Ways {
+    const at: Drop = { chain, rule };
+    let may = flow;
+    let sure = flow.set;
+    for (const statement of rule.expr) {
+      const [kind, body] = isRecord(statement) ? entryOf(statement) : [];
+      if (kind === "match" || kind === "holds") {
+        const holds: Tri = kind === "holds"
+          ? body as Tri
+          : matchStatement(body, this.#context(chain, may));
+        if (holds === "no") return { stays: [flow], returns: [] };
+        if (holds === "yes") continue;
+        const next = intersect(may.set, mayOf(holds, may.set));
+        if (next.length === 0) return { stays: [flow], returns: [] };
+        sure = intersect(sure, yesOf(holds, sure));
+        if (holds === "maybe") {
+          this.#doubt(at, next, "its condition is not known");
+        }
+        may = { ...may, set: next };
+      } else if (kind === undefined) {
+        this.#anything(at, may, "one of its statements cannot be read");
+        sure = NONE;
+      } else if (SOMETIMES.has(kind)) {
+        sure = NONE;
+        this.#doubt(at, may.set, `its "${kind}" holds only at times`);
+      } else if (kind === "vmap") {
+        if (rule.added) this.#touch(may.set);
+        return this.#vmap(at, body, { flow, may, sure }, depth);
+      } else if (VERDICTS.has(kind)) {
+        if (rule.added) this.#touch(may.set);
+        const { back, returns } = this.#verdict(at, kind, body, may, depth);
+        const rest = less(flow, sure);
+        return { stays: merge([...rest, ...back]), returns };
+      } else if (kind === "mangle") {
+        may = this.#mangle(at, body, may);
+      } else if (CHANGING.has(kind)) {
+        this.#taint(at, may.set, `may change the packet ("${kind}")`);
+      } else if (!HARMLESS.has(kind) && !isComment(kind, body)) {
+        this.#anything(at, may, `its "${kind}" is not understood`);
+        sure = NONE;
+      }
+    }
+    if (sameMarks(may, flow)) return { stays: [flow], returns: [] };
+    return { stays: merge([...less(flow, sure), may]), returns: [] };
+  }
+
+  /** `back` go on to the next rule. */
+  #verdict(
+    at: Drop,
+    kind: string,
+    body: unknown,
+    flow: Flow,
+    depth: number,
+  ): { back: readonly Flow[]; returns: readonly Flow[] } {
     switch (kind) {
       case "accept":
-        this.#mayAccept = true;
-        return "ends";
+        this.#accepted.push(flow);
+        return { back: [], returns: [] };
       case "drop":
       case "reject":
-        this.#drop = at;
-        return "ends";
+        this.#drop(at, flow.set);
+        return { back: [], returns: [] };
       case "return":
-        return "returns";
+        return { back: [], returns: [flow] };
       case "jump":
       case "goto": {
-        const target = this.#target(at.chain, body);
+        const target = isRecord(body) && typeof body.target === "string"
+          ? this.#around.ruleset.chains.get(chainKey(at.chain, body.target))
+          : undefined;
         if (target === undefined) {
-          this.#anything(at, "it jumps to a chain that is not there");
-          return "stays";
+          this.#anything(at, flow, "it jumps to a chain that is not there");
+          return { back: [flow], returns: [] };
         }
-        const comesBack = this.#chain(target, depth + 1);
-        if (!comesBack) return "ends";
-        return kind === "jump" ? "stays" : "returns";
+        const comesBack = this.#chain(target, [flow], depth + 1);
+        return kind === "jump"
+          ? { back: comesBack, returns: [] }
+          : { back: [], returns: comesBack };
       }
       default:
-        return "stays";
+        return { back: [flow], returns: [] };
     }
   }
 
   #vmap(
     at: Drop,
     body: unknown,
+    { flow, may, sure }: { flow: Flow; may: Flow; sure: IntervalSet },
     depth: number,
-  ): { ends: boolean; returns: boolean } {
+  ): Ways {
     const { key, data } = isRecord(body) ? body : {};
-    const map = elementsOf(data, this.#scope(at.chain));
+    const context = this.#context(at.chain, may);
+    const map = elementsOf(data, context);
     if (map === undefined || map.dynamic) {
-      this.#anything(at, "its verdict map cannot be read");
-      return { ends: false, returns: true };
+      this.#anything(at, may, "its verdict map cannot be read");
+      return { stays: [flow], returns: [may] };
     }
-    let returns = false;
+    let left = flow.set;
+    const stays: Flow[] = [];
+    const returns: Flow[] = [];
     for (const element of map.elements) {
       const [wanted, verdict] = Array.isArray(element) ? element : [];
-      const holds = matchElement(key, wanted, this.#packet);
+      const holds = matchElement(key, wanted, context);
       if (holds === "no") continue;
+      const set = intersect(may.set, mayOf(holds, may.set));
+      if (set.length === 0) continue;
       if (holds === "maybe") {
-        this.#doubtAt(at, "what it asks for is not said by the request");
+        this.#doubt(at, set, "its condition is not known");
       }
-      const [kind, target] = isRecord(verdict)
-        ? Object.entries(verdict)[0] ?? []
-        : [];
+      const [kind, target] = isRecord(verdict) ? entryOf(verdict) : [];
       if (kind === undefined || !VERDICTS.has(kind)) {
-        this.#anything(at, "its verdict map cannot be read");
+        this.#anything(at, { ...may, set }, "its verdict map cannot be read");
         continue;
       }
-      const leave = this.#verdict(at, kind, target, depth);
-      if (leave === "returns") returns = true;
-      if (holds === "yes") return { ends: leave !== "stays", returns };
+      const way = this.#verdict(at, kind, target, { ...may, set }, depth);
+      stays.push(...way.back);
+      returns.push(...way.returns);
+      left = subtract(left, intersect(sure, yesOf(holds, sure)));
     }
-    return { ends: false, returns };
+    const missed = sameMarks(may, flow)
+      ? [{ ...flow, set: left }]
+      : [...less(flow, sure), { ...may, set: intersect(may.set, left) }];
+    return { stays: merge([...missed, ...stays]), returns };
   }
 
-  #target(chain: NftChain, body: unknown): NftChain | undefined {
-    const name = isRecord(body) ? body.target : undefined;
-    if (typeof name !== "string") return undefined;
-    return this.#ruleset.chains.get(nftKey(chain.family, chain.table, name));
+  /** A mark is followed; another change is not. */
+  #mangle(at: Drop, body: unknown, flow: Flow): Flow {
+    const { key, value } = isRecord(body) ? body : {};
+    const bits = bitsOf(value, this.#context(at.chain, flow));
+    const known = bits === undefined || bits === "absent" ? NO_BITS : bits;
+    if (isRecord(key) && isRecord(key.meta)) {
+      return key.meta.key === "mark" ? { ...flow, mark: known } : flow;
+    }
+    if (isRecord(key) && isRecord(key.ct)) {
+      return key.ct.key === "mark" ? { ...flow, connectionMark: known } : flow;
+    }
+    this.#taint(at, flow.set, 'may change the packet ("mangle")');
+    return flow;
   }
 
-  #scope({ family, table }: NftChain) {
-    return { ruleset: this.#ruleset, family, table };
+  #context({ family, table, legacy }: NftChain, flow: Flow): Context {
+    const { mark, connectionMark } = flow;
+    const { ruleset, packet, state } = this.#around;
+    const all = flow.set;
+    return {
+      ...{ ruleset, packet, state, all, mark, connectionMark },
+      ...{ family: legacy ? `legacy ${family}` : family, table },
+    };
   }
 
-  #doubtAt(at: Drop, why: string): void {
-    this.#doubt ??= `${place(at)}: ${why}`;
+  #drop(what: Drop, set: IntervalSet): void {
+    this.#findings.drops.push({ what, set });
+  }
+
+  #touch(set: IntervalSet): void {
+    this.#findings.touched = unite(this.#findings.touched, set);
+  }
+
+  #doubt(at: Drop, set: IntervalSet, why: string): void {
+    const { doubts } = this.#findings;
+    if (doubts.length < DOUBTS_MAX) {
+      doubts.push({ set, what: `${place(at)}: ${why}` });
+    }
+  }
+
+  #taint(at: Drop, set: IntervalSet, why: string): void {
+    this.#findings.taints.push({ set, what: `${place(at)} ${why}` });
   }
 
   /** From here on, anything may become of the packet. */
-  #anything(at: Drop, why: string): void {
-    this.#mayAccept = true;
-    this.#drop = at;
-    this.#doubtAt(at, why);
+  #anything(at: Drop, flow: Flow, why: string): void {
+    const unmarked = { mark: NO_BITS, connectionMark: NO_BITS };
+    this.#accepted.push({ ...flow, ...unmarked });
+    this.#drop(at, flow.set);
+    this.#doubt(at, flow.set, why);
   }
 }
 
-/** A comment of iptables: its only match that nft hides and that is certain. */
-function isComment(kind: string, body: unknown): boolean {
-  return kind === "xt" && isRecord(body) && body.type === "match" &&
-    body.name === "comment";
-}
-
-/** Marks are asked for as unknown anyway; other changes are not followed. */
-function changes(kind: string, body: unknown): boolean {
-  if (kind !== "mangle") return false;
-  const key = isRecord(body) ? body.key : undefined;
-  return !isRecord(key) || !(isRecord(key.meta) || isRecord(key.ct));
-}
-
-/** `Rule 12 of chain in (table inet filter)`. */
-export function place({ chain, rule }: Drop): string {
-  const where = `chain ${chain.name} (table ${chain.family} ${chain.table})`;
-  if (rule === undefined) return `The policy of ${where}`;
-  return rule.handle === undefined
-    ? `A new rule of ${where}`
-    : `Rule ${rule.handle} of ${where}`;
+function entryOf(value: Record<string, unknown>): [string?, unknown?] {
+  for (const key in value) return [key, value[key]];
+  return [];
 }

@@ -14,6 +14,8 @@ export interface Asked {
   readonly families: readonly Family[];
   readonly source: Prefix | undefined;
   readonly interface: string | undefined;
+  /** The local address; undefined for each of this machine. */
+  readonly address?: string | undefined;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
@@ -43,13 +45,15 @@ export function checkRequest(request: AccessRequest): Asked {
     );
   }
   const source = checkSource(request.source, family);
-  const only = source?.family ?? family;
+  const address = checkAddress(request.address, source?.family ?? family);
+  const only = source?.family ?? address?.family ?? family;
   return {
     port,
     protocol,
     families: only === undefined ? FAMILIES : [only],
     source,
     interface: checkInterface(request.interface),
+    address: address?.address,
   };
 }
 
@@ -60,12 +64,13 @@ export function sourceSpan(asked: Asked, family: Family): Span {
 
 /** `tcp port 8080 from 10.0.0.0/8`, for sentences. */
 export function describeAsked(asked: Asked): string {
-  const { port, protocol, source } = asked;
+  const { port, protocol, source, address } = asked;
   const from = source === undefined
     ? ""
     : ` from ${source.address}/${source.length}`;
   const via = asked.interface === undefined ? "" : ` by ${asked.interface}`;
-  return `${protocol} port ${port}${from}${via}`;
+  const to = address === undefined ? "" : ` of ${address}`;
+  return `${protocol} port ${port}${to}${from}${via}`;
 }
 
 function checkSource(
@@ -84,6 +89,29 @@ function checkSource(
   if (family !== undefined && prefix.family !== family) {
     throw new TypeError(
       `Cannot check access: source ${source} is not of the family ${family}: leave family out`,
+    );
+  }
+  return prefix;
+}
+
+function checkAddress(
+  address: string | undefined,
+  family: Family | undefined,
+): Prefix | undefined {
+  if (address === undefined) return undefined;
+  const prefix = typeof address === "string" && !address.includes("/")
+    ? parsePrefix(address)
+    : undefined;
+  if (prefix === undefined) {
+    throw new TypeError(
+      `Cannot check access: address must be one address of this machine, such as 192.0.2.7: current value is ${
+        show(address)
+      }`,
+    );
+  }
+  if (family !== undefined && prefix.family !== family) {
+    throw new TypeError(
+      `Cannot check access: address ${address} is not of the family ${family}: leave one of them out`,
     );
   }
   return prefix;

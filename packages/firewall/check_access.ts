@@ -47,5 +47,5 @@ export async function checkAccess(
   if (system !== "linux") {
     return { status: "unknown", why: notReadYet(system) };
   }
-  return judge(await readLinux(options), asked);
+  return judge(await readLinux(options, asked), asked);
 }

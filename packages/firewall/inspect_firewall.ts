@@ -64,10 +64,11 @@ function kernelReport(
   { ruleset, ...facts }: LinuxFacts,
 ): LayerReport {
   if (ruleset.type !== "known") return unknown(layer, ruleset, "nft");
-  const owner = ownersOf({ ...facts, ruleset }, ruleset.value);
+  const owner = ownersOf(facts, ruleset.value);
   const filtering = filteringTables(ruleset.value).filter((table) =>
     [...ruleset.value.chains.values()].some((chain) =>
-      `${chain.family} ${chain.table}` === table && owner(chain) === layer
+      !chain.legacy && `${chain.family} ${chain.table}` === table &&
+      owner(chain) === layer
     )
   );
   return filtering.length > 0
@@ -78,8 +79,8 @@ function kernelReport(
 /** Tables whose chains the kernel asks, and that have something to say. */
 function filteringTables({ chains }: NftRuleset): readonly string[] {
   const tables = [...chains.values()]
-    .filter(({ hook, policy, rules }) =>
-      hook !== undefined && (policy === "drop" || rules.length > 0)
+    .filter(({ hook, policy, rules, legacy }) =>
+      !legacy && hook !== undefined && (policy === "drop" || rules.length > 0)
     )
     .map(({ family, table }) => `${family} ${table}`);
   return [...new Set(tables)];
@@ -112,13 +113,17 @@ function ufwReport({ ufw }: LinuxFacts): LayerReport {
 }
 
 function firewalldReport(
-  { firewalldRunning: running }: LinuxFacts,
+  { firewalld }: LinuxFacts,
 ): LayerReport {
   const layer = "firewalld";
-  if (running.type !== "known") return unknown(layer, running, "firewalld");
-  return running.value
-    ? { layer, status: "active", detail: "running" }
-    : { layer, status: "inactive", detail: "installed, not running" };
+  if (firewalld.type !== "known") return unknown(layer, firewalld, "firewalld");
+  return firewalld.value === undefined
+    ? { layer, status: "inactive", detail: "it does not run" }
+    : {
+      layer,
+      status: "active",
+      detail: `running; its default zone is ${firewalld.value.defaultZone}`,
+    };
 }
 
 function unknown(

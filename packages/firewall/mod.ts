@@ -22,11 +22,36 @@
  *
  * @module
  */
+export {
+  type ApplyOptions,
+  applyPlan,
+  type WorkOptions,
+} from "./apply_plan.ts";
 export { checkAccess } from "./check_access.ts";
+export {
+  elevate,
+  type Elevated,
+  type ElevateOptions,
+  type ElevationMethod,
+} from "./elevate.ts";
 export { FirewallError, type FirewallErrorCode } from "./errors.ts";
+export type { FirewallEvent } from "./firewall_event.ts";
 export { inspectFirewall } from "./inspect_firewall.ts";
-export type { Blocker, Family, LayerName, Outcome } from "./outcome.ts";
-export type { Plan, PlanOptions, PlanStep } from "./plan.ts";
+export type { Lease, LeaseOptions, LeaseState } from "./lease.ts";
+export {
+  listRules,
+  type OwnedRule,
+  reconcile,
+  revertAll,
+} from "./rules_list.ts";
+export type { Blocker, Except, Family, LayerName, Outcome } from "./outcome.ts";
+export type {
+  Plan,
+  PlanOptions,
+  PlanProof,
+  PlanStep,
+  ReadyPlan,
+} from "./plan.ts";
 export { planAccess } from "./plan_access.ts";
 export type { FirewallReport, LayerReport } from "./report.ts";
 export type { AccessRequest } from "./request.ts";

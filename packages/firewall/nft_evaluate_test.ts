@@ -1,8 +1,9 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import fc from "fast-check";
-import { evaluateFamily } from "./_nft_evaluate.ts";
+import { linkOf } from "./_nft_packet.ts";
 import { parseRuleset } from "./_nft_ruleset.ts";
 import { checkRequest } from "./_request.ts";
+import { verdictOf } from "./_verdict.ts";
 import { FirewallError } from "./errors.ts";
 import type { AccessRequest } from "./request.ts";
 
@@ -29,8 +30,10 @@ function evaluateReal(
   const asked = checkRequest(request);
   const [family] = asked.families;
   const ruleset = parseRuleset(JSON.stringify({ nftables: kept }));
-  return evaluateFamily(ruleset, asked, family!).type;
+  return NAMES[verdictOf(ruleset, asked, family!, linkOf(asked)).status];
 }
+
+const NAMES = { open: "passes", blocked: "dropped", unknown: "unknown" };
 
 const ESTABLISHED = 8;
 
@@ -55,7 +58,7 @@ const ROWS: readonly [
   ["eth*, eth0", [16], "drop", { port: 80, interface: "eth0" }, "passes"],
   ["eth*, wlan0", [16], "drop", { port: 80, interface: "wlan0" }, "dropped"],
   ["dnat: not ours", [17], "drop", { port: 80 }, "dropped"],
-  ["banned, unsaid", [18], "accept", { port: 80 }, "unknown"],
+  ["banned, unsaid", [18], "accept", { port: 80 }, "passes"],
   ["banned one", [18], "accept", { port: 80, source: "10.99.0.66" }, "dropped"],
   ["banned range", [18], "accept", { port: 80, source: "10.1.1.5" }, "dropped"],
   [
@@ -77,7 +80,7 @@ const ROWS: readonly [
     [18],
     "accept",
     { port: 80, source: "10.0.0.0/8" },
-    "unknown",
+    "passes",
   ],
   ["banned v4, v6", [18], "accept", { port: 80, family: "ipv6" }, "passes"],
   ["not 10/8", [19], "accept", { port: 80, source: "11.0.0.0/8" }, "dropped"],
@@ -100,16 +103,16 @@ const ROWS: readonly [
   ["from 1024", [24], "drop", { port: 1024 }, "passes"],
   ["below 1024", [24], "drop", { port: 1023 }, "dropped"],
   ["th, udp", [25], "drop", { port: 53, protocol: "udp" }, "passes"],
-  ["set with timeouts", [27], "drop", { port: 80 }, "unknown"],
+  ["set with timeouts", [27], "drop", { port: 80 }, "passes"],
   ["v6 only, v6", [28], "drop", { port: 80, family: "ipv6" }, "passes"],
   ["v6 only, v4", [28], "drop", { port: 80, family: "ipv4" }, "dropped"],
   ["named map accepts", [29], "drop", { port: 22 }, "passes"],
   ["named map drops", [29], "accept", { port: 23 }, "dropped"],
   ["map range drops", [31], "accept", { port: 7 }, "dropped"],
   ["map without it", [31], "accept", { port: 8 }, "passes"],
-  ["concatenation", [33], "drop", { port: 80, source: "1.2.3.4" }, "unknown"],
+  ["concatenation", [33], "drop", { port: 80, source: "1.2.3.4" }, "passes"],
   ["limit", [34], "drop", { port: 80 }, "unknown"],
-  ["flags", [35], "drop", { port: 80 }, "unknown"],
+  ["flags: the first packet only", [35], "drop", { port: 80 }, "dropped"],
   ["mark is set", [36], "accept", { port: 80 }, "passes"],
   ["protocol of v4", [37], "drop", { port: 80 }, "passes"],
   ["icmpv6", [38], "drop", { port: 80 }, "dropped"],
@@ -154,7 +157,8 @@ function ruleset(input: Chain, more: readonly unknown[] = []): string {
 
 function evaluate(json: string, request: AccessRequest = { port: 80 }): string {
   const asked = checkRequest({ family: "ipv4", ...request });
-  return evaluateFamily(parseRuleset(json), asked, "ipv4").type;
+  const verdict = verdictOf(parseRuleset(json), asked, "ipv4", linkOf(asked));
+  return NAMES[verdict.status];
 }
 
 const dport = (port: number) => ({

@@ -31,8 +31,21 @@ export interface Blocker {
   readonly chain: string;
   /** The handle of the rule; undefined when the policy of the chain drops. */
   readonly handle: number | undefined;
-  /** The rule itself, or its name; left out where a handle says it all. */
+  /**
+   * The rule as `iptables-save`, pf or ipfw prints it, or its name on Windows;
+   * left out where a handle says it all.
+   */
   readonly rule?: string;
+}
+
+/** An outcome for a range of sources holds for most of them. */
+export interface Except {
+  /**
+   * The sources that it does not hold for, or of which it cannot be told, as
+   * addresses and ranges; at most 100, then how many more there are. Left out
+   * when there are none.
+   */
+  readonly except?: readonly string[];
 }
 
 /**
@@ -48,9 +61,15 @@ export interface Blocker {
  *   user with more rights, that would tell.
  */
 export type Outcome =
-  | { readonly status: "open"; readonly why: string }
-  | { readonly status: "would-open"; readonly why: string }
-  | ({ readonly status: "blocked-by"; readonly why: string } & Blocker)
+  | (
+    & { readonly status: "open" | "would-open"; readonly why: string }
+    & Except
+  )
+  | (
+    & { readonly status: "blocked-by"; readonly why: string }
+    & Blocker
+    & Except
+  )
   | { readonly status: "managed"; readonly why: string }
   | {
     readonly status: "unknown";

@@ -1,4 +1,5 @@
 import type { LayerName, Outcome } from "./outcome.ts";
+import type { AccessRequest } from "./request.ts";
 import type { AskOptions } from "./runner.ts";
 
 /** One command of a plan. */
@@ -20,6 +21,17 @@ export interface PlanStep {
   readonly undo?: PlanStep;
 }
 
+/** What a plan changes, found by asking about every port before and after. */
+export interface PlanProof {
+  /**
+   * How many combinations of port, protocol, family and range of sources were
+   * compared.
+   */
+  readonly compared: number;
+  /** Those that change, such as `tcp ipv4 8080 from 10.0.0.0/8`. */
+  readonly changed: readonly string[];
+}
+
 /**
  * What would have to be done so that a connection is let in. A plain object;
  * nothing of it is done.
@@ -27,26 +39,39 @@ export interface PlanStep {
 export type Plan =
   /** It is let in already. */
   | { readonly status: "nothing-to-do"; readonly outcome: Outcome }
-  /** The commands, to be run in order with the rights of root. */
-  | {
-    readonly status: "ready";
-    /** The mark of the rules: their comment, by which they are found again. */
-    readonly tag: string;
-    /** How it is now. */
-    readonly before: Outcome;
-    /**
-     * How it would be: `would-open` where the new ruleset was evaluated,
-     * `unknown` where a manager (ufw, firewalld) writes the rules.
-     */
-    readonly after: Outcome;
-    readonly steps: readonly PlanStep[];
-  }
+  | ReadyPlan
   /** It cannot be told what to do, and why. */
   | {
     readonly status: "refused";
     readonly why: string;
     readonly outcome: Outcome;
   };
+
+/** The commands, to be run in order with the rights of root. */
+export interface ReadyPlan {
+  /** There is something to do. */
+  readonly status: "ready";
+  /** Whose rules they are: the tag of the options. */
+  readonly tag: string;
+  /** The comment of the rules, by which they are found again. */
+  readonly mark?: string;
+  /** Names this plan among those with the same tag. */
+  readonly id?: string;
+  /** What was asked. */
+  readonly request?: AccessRequest;
+  /** After how many seconds it is closed again; left out for never. */
+  readonly leaseSeconds?: number;
+  /** Whether denials on purpose are overridden. */
+  readonly overrideDeny?: boolean;
+  /** How it is now. */
+  readonly before: Outcome;
+  /** How it would be: `would-open`, or why that cannot be promised. */
+  readonly after: Outcome;
+  /** What it changes, and that it changes nothing else. */
+  readonly proof?: PlanProof;
+  /** What to run, in this order. */
+  readonly steps: readonly PlanStep[];
+}
 
 /** Options for {@linkcode planAccess}. */
 export interface PlanOptions extends AskOptions {
@@ -64,10 +89,24 @@ export interface PlanOptions extends AskOptions {
    */
   readonly wholeProgram?: boolean | undefined;
   /**
-   * The mark of the rules: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
+   * Whose rules they are: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
    * with `-`. Nothing else, for comments are printed unquoted into files that are run at boot.
    *
    * @default {"holdfast"}
    */
   readonly tag?: string | undefined;
+  /**
+   * After how many seconds the port is closed again, from 10 to 31 536 000.
+   * With nftables, iptables and firewalld the kernel, or firewalld, sees to
+   * it, even when this program was killed. Left out: it stays open until it
+   * is reverted.
+   */
+  readonly leaseSeconds?: number | undefined;
+  /**
+   * Opens even what a rule denies on purpose: one that is about this port or
+   * this source. It is left where it is, and the accept goes before it.
+   *
+   * @default {false}
+   */
+  readonly overrideDeny?: boolean | undefined;
 }

@@ -1,4 +1,5 @@
 import { readLinux } from "./_linux_facts.ts";
+import { markOf } from "./_mark.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest } from "./_request.ts";
 import { otherSystem } from "./_other_system.ts";
@@ -40,7 +41,8 @@ export async function planAccess(
   const other = otherSystem(options.system ?? Deno.build.os);
   if (other !== undefined) {
     const tag = checkTag(options.tag ?? "holdfast");
-    return (await other.plan(request, tag, options)).plan;
+    const { plan } = await other.plan(request, tag, options);
+    return plan.status === "ready" ? { ...plan, request } : plan;
   }
   const asked = checkRequest(request);
   const tag = checkTag(options.tag ?? "holdfast");
@@ -50,10 +52,40 @@ export async function planAccess(
     const why = notReadYet(system);
     return { status: "refused", why, outcome: { status: "unknown", why } };
   }
-  return planLinux(await readLinux(options), asked, tag);
+  const leaseSeconds = checkLease(options.leaseSeconds);
+  const id = newId();
+  const plan = planLinux(await readLinux(options, asked), asked, {
+    ...{ tag, id, leaseSeconds, mark: markOf(tag, id) },
+    now: Date.now() / 1000,
+    overrideDeny: options.overrideDeny ?? false,
+  });
+  return plan.status === "ready" ? { ...plan, request } : plan;
 }
 
-function checkTag(tag: string): string {
+/** Eight letters and digits that no other lease has. */
+function newId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(8));
+  return Array.from(bytes, (byte) => (byte % 36).toString(36)).join("");
+}
+
+/** A year: past that it is no lease. */
+const LEASE_SECONDS_MAX = 31_536_000;
+
+/** Checks a time; less than 10 s could be over before it is renewed. */
+export function checkLease(seconds: number | undefined): number | undefined {
+  if (seconds === undefined) return undefined;
+  if (
+    Number.isInteger(seconds) && seconds >= 10 && seconds <= LEASE_SECONDS_MAX
+  ) return seconds;
+  throw new RangeError(
+    `Cannot plan: leaseSeconds must be an integer from 10 to ${LEASE_SECONDS_MAX}: current value is ${
+      String(seconds)
+    }`,
+  );
+}
+
+/** Checks a tag; fails with a sentence that names the value. */
+export function checkTag(tag: string): string {
   if (
     typeof tag === "string" && /^[A-Za-z0-9._:][A-Za-z0-9._:-]{0,99}$/.test(tag)
   ) {

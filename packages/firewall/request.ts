@@ -17,10 +17,12 @@ export interface AccessRequest {
   readonly family?: Family | undefined;
   /**
    * Where the peers come from: an address, or a range such as `10.0.0.0/8`.
-   * Left out: from anywhere, and rules on single sources make the outcome
-   * `unknown`.
+   * Left out: from anywhere. The outcome is that of most of the sources, and
+   * its `except` names the others.
    */
   readonly source?: string | undefined;
+  /** The address of this machine that is connected to. Left out: each. */
+  readonly address?: string | undefined;
   /**
    * The interface that the packets come in by, such as `eth0`. Left out: any
    * but the loopback one.

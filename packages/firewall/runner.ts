@@ -17,11 +17,14 @@ export interface Call {
   readonly tool: string;
   /** Its arguments. */
   readonly args: readonly string[];
+  /** What it reads; nothing where it is left out. */
+  readonly stdin?: string | undefined;
 }
 
 /**
- * Runs a tool that only reads. Pass your own to ask another machine, another
- * namespace, or a recording.
+ * Runs a tool. Pass your own to ask another machine, another namespace, or a
+ * recording. Only `applyPlan`, `revertAll`, `reconcile` and leases call tools
+ * that change something.
  */
 export type Runner = (
   call: Call,

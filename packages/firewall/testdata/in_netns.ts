@@ -34,7 +34,7 @@ const ROUNDS: readonly Round[] = [
       table ip two {
         chain sub {
           ip saddr 10.99.0.66 drop
-          tcp dport 8000-9000 reject
+          reject
         }
         chain in {
           type filter hook input priority 10; policy accept
@@ -62,7 +62,7 @@ const ROUNDS: readonly Round[] = [
       ["iptables-nft", "-A", "INPUT", "-s", "10.99.0.66", "-j", "DROP"],
       ["iptables-nft", "-A", "INPUT", "-j", "DROP"],
     ],
-    request: { port: PORT, source: "10.99.0.0/30", interface: LINK },
+    request: { port: PORT, source: "10.99.0.0/24", interface: LINK },
   },
   {
     name: "iptables-nft, the policy",

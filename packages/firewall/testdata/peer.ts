@@ -1,30 +1,62 @@
 // deno-lint-ignore-file no-console -- it answers by lines
 // The other machine: runs in a network namespace of its own, and connects to
 // where its input says. One JSON line in, one out.
+import dgram from "node:dgram";
+import net from "node:net";
+import type { Probe } from "./lab.ts";
 import { TextLineStream } from "./lines.ts";
 
-/** Whether a connection opens and its server's first byte arrives. */
-async function probe(
-  [hostname, port, ms]: [string, number, number],
-): Promise<boolean> {
-  const signal = AbortSignal.timeout(ms);
-  try {
-    const conn = await Deno.connect({ hostname, port, signal });
-    const timer = setTimeout(() => conn.close(), ms);
-    try {
-      return await conn.read(new Uint8Array(1)) === 1;
-    } finally {
-      clearTimeout(timer);
-      try {
-        conn.close();
-      } catch {
-        // The timer was first.
-      }
-    }
-  } catch {
-    return false;
-  }
+let lastPort = 10_000;
+
+/**
+ * A source port that was not used for long: the kernel remembers connections,
+ * and a packet of one that it knows is not new.
+ */
+function freshPort(): number {
+  lastPort = lastPort >= 60_000 ? 10_001 : lastPort + 1;
+  return lastPort;
 }
+
+/** Whether a connection opens and its server's first byte arrives. */
+function probeTcp([host, port, ms, , from]: Probe): Promise<boolean> {
+  return new Promise((resolve) => {
+    const localPort = freshPort();
+    const socket = net.connect({
+      ...{ host, port, localPort },
+      localAddress: from ?? (host.includes(":") ? "::" : "0.0.0.0"),
+    });
+    const end = (open: boolean) => {
+      clearTimeout(timer);
+      // A reset, so that no state of the connection stays in the kernel.
+      socket.destroy();
+      resolve(open);
+    };
+    const timer = setTimeout(end, ms, false);
+    socket.on("data", () => end(true));
+    socket.on("error", () => end(false));
+    socket.on("close", () => end(false));
+  });
+}
+
+/** Whether a datagram comes back, and another one, of a known connection. */
+function probeUdp([host, port, ms, , from]: Probe): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = dgram.createSocket(host.includes(":") ? "udp6" : "udp4");
+    const end = (open: boolean) => {
+      clearTimeout(timer);
+      socket.close();
+      resolve(open);
+    };
+    const timer = setTimeout(end, ms, false);
+    let left = 2;
+    const send = () => socket.send("x", port, host, () => {});
+    socket.on("message", () => --left === 0 ? end(true) : send());
+    socket.on("error", () => end(false));
+    socket.bind(freshPort(), from, send);
+  });
+}
+
+const probe = (one: Probe) => one[3] === "udp" ? probeUdp(one) : probeTcp(one);
 
 console.log('"ready"');
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
