@@ -226,6 +226,7 @@ export const PURE_FILES: readonly string[] = [
   "*_windows_program.ts",
   "*_windows_quote.ts",
   "*_ipfw_judge.ts",
+  "*_ipfw_match.ts",
   "*_ipfw_plan.ts",
   "*_pf_judge.ts",
   "*_pf_match.ts",

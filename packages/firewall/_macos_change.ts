@@ -1,7 +1,8 @@
 import { parseListApps } from "./_macos_parser.ts";
 import { osascriptRefused, osascriptStep } from "./_macos_quote.ts";
 import type { Change, RuleState } from "./_other_sequence.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
 import type { Ran } from "./runner.ts";
 
@@ -78,7 +79,7 @@ export function badMacosProgram(path: string): string | undefined {
 }
 
 /** The commands for one entry, and the change that they make together. */
-export function entryFor(path: string, asked: Asked): Part {
+export function entryFor(path: string, asked: OtherAsked): Part {
   const step = (flag: string, sentence: string): PlanStep => ({
     layer: "application-firewall",
     argv: [SOCKETFILTERFW, flag, path],

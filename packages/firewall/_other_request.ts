@@ -1,10 +1,19 @@
+import { addressNumber, type Span } from "./_address.ts";
 import { type Asked, checkRequest } from "./_request.ts";
 import type { AccessRequest } from "./request.ts";
 
 /** A request that was checked, with what other systems than Linux ask for. */
 export interface OtherAsked extends Asked {
+  /** Our address that is connected to; undefined for each. */
+  readonly address?: string | undefined;
   /** The program that listens, by its full path. */
   readonly program?: string | undefined;
+}
+
+/** Our address as a span of one; undefined for each. */
+export function ownSpan({ address }: OtherAsked): Span | undefined {
+  const number = address === undefined ? undefined : addressNumber(address);
+  return number === undefined ? undefined : { lo: number, hi: number };
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { OtherAsked } from "./_other_request.ts";
+import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import {
   evaluateProfile,
   named,
@@ -80,6 +80,7 @@ export function verdictsFor(
         protocol: asked.protocol,
         port: asked.port,
         source: asked.source?.span,
+        own: ownSpan(asked),
         program: asked.program,
         localNets: localNets?.filter((net) => net.family === family)
           .map(({ span }) => span),

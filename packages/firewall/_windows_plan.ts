@@ -106,6 +106,7 @@ function specOf(
     remote.join(),
     wanted.join(),
     program ?? "",
+    asked.address ?? "",
   ]);
   return {
     name: `${tag}.${digest}`,
@@ -114,6 +115,7 @@ function specOf(
     port,
     profiles: wanted,
     remote,
+    local: asked.address,
     program,
   };
 }
