@@ -10,6 +10,7 @@ import {
 } from "./_apply.ts";
 import { judge } from "./_judge.ts";
 import type { LedgerFile } from "./_ledger.ts";
+import type { LinuxFacts } from "./_linux_facts.ts";
 import type { Opening } from "./_opening.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { renewSteps } from "./_renew_steps.ts";
@@ -77,24 +78,25 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
     return this.#expires;
   }
 
-  /** Runs the steps of a plan, and makes sure of what they did. */
-  async open(steps: readonly PlanStep[], promised: Outcome): Promise<void> {
+  /** Runs steps and makes sure of them; the caller has the ledger for itself. */
+  async open(
+    steps: readonly PlanStep[],
+    promised: Outcome,
+    facts: LinuxFacts,
+  ): Promise<void> {
     const { ledger } = this.#place;
-    await ledger.exclusive(async () => {
-      const before = await look(this.#place);
-      const shared = sharedUfwSteps(steps, before);
-      this.#steps = steps;
-      await this.#write("intent");
-      try {
-        await runSteps(this.#place, steps.filter((step) => !shared.has(step)));
-        await this.#makeSure(promised, steps.length - shared.size);
-      } catch (error) {
-        await takeBack(this.#place, [this.id], await ledger.read());
-        throw error;
-      }
-      this.#expires = this.#nextExpiry();
-      await this.#write("open");
-    });
+    const shared = sharedUfwSteps(steps, facts);
+    this.#steps = steps;
+    await this.#write("intent");
+    try {
+      await runSteps(this.#place, steps.filter((step) => !shared.has(step)));
+      await this.#makeSure(promised, steps.length - shared.size);
+    } catch (error) {
+      await takeBack(this.#place, [this.id], await ledger.read());
+      throw error;
+    }
+    this.#expires = this.#nextExpiry();
+    await this.#write("open");
     this.#state = "open";
     this.#schedule();
     const event = { id: this.id, expires: this.#expires };
@@ -196,19 +198,18 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
 
   async #reopen(outcome: Outcome): Promise<Outcome> {
     const { asked, terms } = this.#opening;
+    const { ledger } = this.#place;
     try {
-      const { ledger } = this.#place;
-      await ledger.exclusive(async () =>
-        await takeBack(this.#place, [this.id], await ledger.read())
-      );
-      const facts = await look(this.#place, asked);
-      const plan = planLinux(facts, asked, { ...terms, now: now() });
-      if (plan.status === "refused") throw new Error(plan.why);
-      await this.open(
-        plan.status === "ready" ? plan.steps : [],
-        plan.status === "ready" ? plan.after : plan.outcome,
-      );
-      return judge(await look(this.#place, asked), asked);
+      return await ledger.exclusive(async () => {
+        await takeBack(this.#place, [this.id], await ledger.read());
+        const facts = await look(this.#place, asked);
+        const plan = planLinux(facts, asked, { ...terms, now: now() });
+        if (plan.status === "refused") throw new Error(plan.why);
+        const ready = plan.status === "ready";
+        const promised = ready ? plan.after : plan.outcome;
+        await this.open(ready ? plan.steps : [], promised, facts);
+        return judge(await look(this.#place, asked), asked);
+      });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#emitter.emit({ type: "blocked", id: this.id, why, outcome });

@@ -45,8 +45,8 @@ Options:
   --interface NAME        by which interface; any but lo where it is left out
   --address ADDRESS       of which address of this machine; any
   --program PATH          the program that listens (Windows, macOS)
-  --public-networks       opens on public networks too (Windows)
-  --whole-program         may let a program in on every port (macOS)
+  --public-networks       a plan also opens on public networks (Windows)
+  --whole-program         a plan may let a program in on every port (macOS)
   --tag TAG               whose rules they are; holdfast
   --override-deny         opens even what a rule denies on purpose
   --elevate sudo|doas|pkexec|auto|never
@@ -60,11 +60,11 @@ iptables also iptables-nft-save,ip6tables-nft-save,iptables-legacy-save,
 ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan. To allow
 and revert: -A, or also --allow-run of what the plan names, --allow-env=HOME,
 XDG_STATE_HOME, and --allow-read and --allow-write of the ledger.
-On Windows --allow-run=reg,netsh,whoami,powershell; on macOS
---allow-run=socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on
-FreeBSD --allow-run=kldstat,sysctl,id,pfctl,ipfw,cat.
-Reading the rules of the kernel also needs CAP_NET_ADMIN; without it the outcome
-is unknown, with the command that would tell.
+On Windows --allow-run=reg,netsh,whoami,powershell reads; on macOS --allow-run=
+socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on FreeBSD
+--allow-run=kldstat,sysctl,id,pfctl,ipfw,cat. Nothing is changed there.
+Reading the rules of the kernel also needs CAP_NET_ADMIN, or root; without it
+the outcome is unknown, with the command that would tell.
 Exit codes: 0 open, or done; 1 blocked, unknown or refused; 2 bad usage.`;
 
 /**
@@ -109,7 +109,6 @@ async function run(args: Arguments): Promise<number> {
 
 async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
   const { json, tag, leaseSeconds, overrideDeny } = args;
-  const { publicNetworks, wholeProgram } = args;
   let code = 0;
   switch (args.command) {
     case "inspect":
@@ -122,6 +121,7 @@ async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
       return code;
     case "plan":
       for (const request of args.requests) {
+        const { publicNetworks, wholeProgram } = args;
         const terms = {
           ...{ tag, leaseSeconds, overrideDeny },
           ...{ publicNetworks, wholeProgram },
