@@ -47,7 +47,7 @@ export interface PeerLab extends AsyncDisposable {
   move(host: Host, to: Place): Promise<void>;
   /** Takes the link down, and brings it back after some milliseconds. */
   flap(host: Host, ms: number): Promise<void>;
-  /** Lets nothing in but answers, and what `nft` rules beside say. */
+  /** Lets nothing in but answers. */
   dropAll(host: Host): Promise<void>;
   /** Every rule is gone. */
   flushRules(host: Host): Promise<void>;
@@ -202,14 +202,12 @@ class Lab implements PeerLab {
       host,
       `nft -f - <<EOF
 table inet lab {
-  set open { type inet_service; }
   chain input {
     type filter hook input priority 0; policy drop;
     ct state established,related accept
     iif lo accept
     ip protocol icmp accept
     meta l4proto ipv6-icmp accept
-    tcp dport @open accept
   }
 }
 EOF`,
