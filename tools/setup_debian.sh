@@ -31,6 +31,8 @@ PARTS=(
   'ping iputils-ping'
   'faketime faketime'
   'chromium chromium'
+  'fish fish'
+  'zsh zsh'
   'gcc gcc'
   '/usr/include/stdio.h libc6-dev'
 )
