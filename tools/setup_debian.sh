@@ -32,6 +32,7 @@ PARTS=(
   'faketime faketime'
   'chromium chromium'
   'fish fish'
+  'mptcpize mptcpize'
   'zsh zsh'
   'gcc gcc'
   '/usr/include/stdio.h libc6-dev'

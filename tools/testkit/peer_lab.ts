@@ -104,6 +104,7 @@ class Lab implements PeerLab {
     a: { link: 0, last: 2 },
     b: { link: 0, last: 2 },
   };
+  readonly #wires: string[] = [];
   #folder = "";
 
   async build(withBrokers: boolean): Promise<void> {
@@ -142,6 +143,7 @@ class Lab implements PeerLab {
   }
 
   async #wire(pid: number, name: string, net: string, net6: string) {
+    this.#wires.push(`r-${name}`);
     await sh(`
       ip link add r-${name} type veth peer name ${name}
       ip link set ${name} netns ${pid}
@@ -249,6 +251,10 @@ EOF`,
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const i of BROKERS) await this.kill(i);
+    // The kernel takes its time with those of a namespace that ends.
+    await sh(
+      this.#wires.map((name) => `ip link del ${name} || true`).join("\n"),
+    );
     for (const child of [...Object.values(this.#hosts), ...this.#homes]) {
       child.kill("SIGKILL");
       await child.status;
