@@ -33,8 +33,8 @@ Commands:
                     a stream to another peer, that survives whatever happens
   signal id|sub|pub|peers|brokers
                     an identity, and messages through MQTT brokers
-  firewall inspect|check|plan …
-                    what a firewall does to a port, and what would open it
+  firewall check|plan|allow|list|revert --port N
+                    what a firewall does to a port; opens it, and closes it again
   handoff run …     run a program with open sockets
   tunnel serve|connect|key
                     connections of any TCP program that survive cuts

@@ -24,7 +24,7 @@ for await (const line of readLines(Deno.stdin.readable)) {
       say({ type: "cut", connections: proxy.cut(line.side) });
       break;
     case "probe":
-      say({ type: "probed", port: line.port, open: await isOpen(line.port) });
+      say({ type: `probed-${line.port}`, open: await isOpen(line.port) });
   }
 }
 Deno.exit(0);

@@ -28,8 +28,8 @@ export interface ServerFacts {
   up: boolean;
   generation: number;
   origin: Origin;
-  /** The name of the client's key. */
-  keyId: string | undefined;
+  /** Whether a server process has had the stream: the store has it since. */
+  accepted: boolean;
   /** Where the client comes from, as the server sees it. */
   remote: string | undefined;
   longestMs: number;
@@ -55,7 +55,7 @@ export class Facts {
     up: false,
     generation: 0,
     origin: "first",
-    keyId: undefined,
+    accepted: false,
     remote: undefined,
     longestMs: 0,
   };
@@ -106,7 +106,7 @@ export class Facts {
         this.brokersOf.server = line.up;
         return;
       case "accepted":
-        facts.keyId = line.keyId;
+        facts.accepted = true;
         return;
       case "failed":
         return this.#failed("server", line.error);

@@ -76,10 +76,10 @@ async function answer(
     const no = refuseAction(asked, port, served.token);
     return no === undefined ? await act(action, served) : refuse(no);
   }
+  if (method === "GET" && path === "/events") return events(served);
   if (method !== "GET" && method !== "HEAD") {
     return tell(405, "Here one can only read.");
   }
-  if (path === "/events") return events(served);
   const asset = served.assets.get(path);
   if (asset === undefined) return tell(404, `There is no ${path}.`);
   return new Response(method === "HEAD" ? null : asset.text, {

@@ -103,9 +103,7 @@ function block(stage: Stage): Action {
         stage.blocked = false;
         throw error;
       }
-      if (await stage.probe(port)) {
-        throw new Error(`port ${port} still takes connections`);
-      }
+      await stage.seeOpen(port, false);
       await stage.until(
         () => !client.attached,
         "the stream did not notice that its path is gone",
@@ -138,9 +136,7 @@ function unblock(stage: Stage): Action {
         await namespace.unblock();
       }
       stage.blocked = false;
-      if (!await stage.probe(port)) {
-        throw new Error(`port ${port} takes no connections yet`);
-      }
+      await stage.seeOpen(port, true);
       return `port ${port} is open${dropped}; ${await goesOn(stage, before)}`;
     },
   };

@@ -2,7 +2,8 @@
 import type { BrokerProcess } from "../../tools/broker/spawn.ts";
 import type { Action } from "./actions.ts";
 import { goesOn } from "./link_actions.ts";
-import { isAlive, type Stage } from "./stage.ts";
+import { isGone, stateOf } from "./processes.ts";
+import type { Stage } from "./stage.ts";
 
 /** By their names. */
 export function processActions(stage: Stage): [string, Action][] {
@@ -29,10 +30,8 @@ function killBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
       // Resolves when the system has reaped it.
       await broker.kill();
       stage.brokersUp.delete(broker);
-      if (isAlive(pid)) throw new Error(`process ${pid} is still there`);
-      if (await stage.probe(port)) {
-        throw new Error(`port ${port} still takes connections`);
-      }
+      await stage.until(() => isGone(pid), `process ${pid} did not die`);
+      await stage.seeOpen(port, false);
       return `broker ${n}, process ${pid}, is dead by kill -9, and port ${port} refuses connections`;
     },
   };
@@ -47,9 +46,7 @@ function startBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
       await broker.restart();
       stage.brokersUp.add(broker);
       const { pid, port } = broker;
-      if (!await stage.probe(port)) {
-        throw new Error(`port ${port} takes no connections`);
-      }
+      await stage.seeOpen(port, true);
       return `process ${pid} is broker ${n} now, on the same port ${port}`;
     },
   };
@@ -65,9 +62,7 @@ function replaceServer(stage: Stage): Action {
         return "Windows cannot pass a listening socket on yet";
       }
       if (!server.up) return "no server runs: start it first";
-      return client.attached || server.keyId !== undefined
-        ? undefined
-        : "it has no stream yet";
+      return server.accepted ? undefined : "it has no stream yet";
     },
     run: async () => {
       const { pid: old, generation } = server;
@@ -77,7 +72,7 @@ function replaceServer(stage: Stage): Action {
         () => server.generation > generation,
         "no successor came up",
       );
-      await stage.until(() => !isAlive(old), `process ${old} did not end`);
+      await stage.until(() => isGone(old), `process ${old} did not end`);
       const how = await goesOn(stage, before);
       return `process ${old} handed listener and session to ${server.pid} and ended; ${how}`;
     },
@@ -89,14 +84,14 @@ function killServer(stage: Stage): Action {
   return {
     title: "Kill the server",
     about: "server",
-    why: () => server.keyId === undefined ? "it has no stream yet" : undefined,
+    why: () => server.accepted ? undefined : "it has no stream yet",
     run: async () => {
       const { pid: old } = server;
       const before = client.resumed;
       if (server.up) {
         Deno.kill(old, "SIGKILL");
         await stage.until(
-          () => !server.up && !isAlive(old),
+          async () => !server.up && await isGone(old),
           `process ${old} did not die`,
         );
         stage.history.note(
@@ -122,11 +117,12 @@ function sleep(stage: Stage): Action {
       const { pid } = stage.client;
       Deno.kill(pid, "SIGSTOP");
       client.asleep = true;
-      const state = await stateOf(pid);
-      if (state !== undefined && !state.startsWith("T")) {
-        client.asleep = false;
-        throw new Error(`ps says that process ${pid} is "${state}"`);
-      }
+      let state: string | undefined;
+      // A signal takes a moment to arrive.
+      await stage.until(async () => {
+        state = await stateOf(pid);
+        return state === undefined || state.startsWith("T");
+      }, `process ${pid} was not stopped`);
       return state === undefined
         ? `the client, process ${pid}, got SIGSTOP; there is no ps to see it by`
         : `the client, process ${pid}, got SIGSTOP, and ps says that it is stopped`;
@@ -155,18 +151,4 @@ function wake(stage: Stage): Action {
       return `the client, process ${pid}, got SIGCONT, and bytes flow both ways again`;
     },
   };
-}
-
-/** What `ps` says about a process; nothing where there is no `ps`. */
-async function stateOf(pid: number): Promise<string | undefined> {
-  try {
-    const { stdout } = await new Deno.Command("ps", {
-      args: ["-o", "state=", "-p", String(pid)],
-      stdin: "null",
-      stderr: "null",
-    }).output();
-    return new TextDecoder().decode(stdout).trim();
-  } catch {
-    return undefined;
-  }
 }

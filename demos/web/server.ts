@@ -4,11 +4,7 @@
  * count of what it has checked. It can be replaced, and it can be killed.
  */
 import { openUpgrader, type Upgrader } from "@holdfast/handoff";
-import {
-  openPeer,
-  type Peer,
-  type PeerStreamOptions,
-} from "@holdfast/holdfast";
+import { openPeer, type Peer } from "@holdfast/holdfast";
 import type { ResumableConn } from "@holdfast/resume";
 import { sqliteStore } from "@holdfast/resume/sqlite";
 import type { SessionStore } from "@holdfast/resume/store";
@@ -18,7 +14,6 @@ import { readLines, say } from "../main/lines.ts";
 import { readState, writeState } from "../main/successor.ts";
 import { Checker, NOTHING, type Tally } from "./content.ts";
 import { drink, type Flow, Gaps, pour } from "./flow.ts";
-import { killedPeerState } from "./restored.ts";
 import { PROGRESS_MS, sayBrokers, type ServerSetup, STREAM } from "./setup.ts";
 
 const COMMIT_MS = 25;
@@ -40,10 +35,7 @@ async function main(): Promise<void> {
     return await serve(upgrader, head, peerState);
   }
   const setup = (await lines.next()).value as unknown as ServerSetup;
-  const killed = setup.keyId === undefined
-    ? undefined
-    : await killedPeerState(setup.keyId, setup.client);
-  await serve(upgrader, setup, killed);
+  await serve(upgrader, setup, undefined);
 }
 
 async function serve(
@@ -52,18 +44,15 @@ async function serve(
   restore: Uint8Array | undefined,
 ): Promise<void> {
   const store = sqliteStore(setup.store);
-  // All of these reach the resumable server below, which knows two more.
-  const stream: PeerStreamOptions = Object.assign(
-    setup.replay ? { ...STREAM } : withoutReplay(STREAM),
-    { store, commits: "manual" },
-  );
   const peer = await openPeer({
     identity: await importIdentity(setup.identity),
     brokers: setup.brokers,
     listen: await upgrader.listen("stream", { port: 0 }),
     advertise: setup.advertise,
     allow: (id) => id === setup.client,
-    stream,
+    stream: setup.replay ? STREAM : withoutReplay(STREAM),
+    store,
+    commits: "manual",
     ttlMs: TTL_MS,
     restore,
   });
@@ -74,7 +63,7 @@ async function serve(
   say({ type: "serving", pid: Deno.pid, port });
   const obeying = new Obedience(upgrader, setup, peer, store);
   const { conn } = await peer.accept();
-  say({ type: "accepted", keyId: conn.keyId.toHex(), restored: conn.restored });
+  say({ type: "accepted" });
   await obeying.stream(conn);
 }
 

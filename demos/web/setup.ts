@@ -31,11 +31,6 @@ export interface ServerSetup extends CommonSetup {
   readonly store: string;
   /** How the server starts its successor. */
   readonly args: readonly string[];
-  /**
-   * After `kill -9`: the name of the key that the client's session was opened
-   * with, in hexadecimal. The session itself is in the store.
-   */
-  readonly keyId?: string | undefined;
 }
 
 /** How the stream behaves: a dead path is given up after 1.5 s of silence. */

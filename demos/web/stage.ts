@@ -4,7 +4,6 @@ import {
   exportIdentity,
   type Identity,
 } from "@holdfast/signal";
-import process from "node:process";
 import type { BrokerProcess } from "../../tools/broker/spawn.ts";
 import { LISTEN_ENV, NET, startBrokers } from "../main/cast.ts";
 import { type Line, Program } from "../main/lines.ts";
@@ -158,7 +157,6 @@ export class Stage {
       client: this.clientId.id,
       advertise: [{ hostname: "127.0.0.1", port: this.proxyPort }],
       store: `${folder}/sessions.db`,
-      keyId: facts.keyId,
       args: ["run", "--no-prompt", "--ignore-env", ...permissions, script],
     });
     await serving;
@@ -175,11 +173,24 @@ export class Stage {
     await forwarding;
   }
 
-  /** Whether something takes connections at a port, where the programs are. */
-  async probe(port: number): Promise<boolean> {
-    const probed = this.proxy.hear("probed");
-    await this.proxy.tell({ type: "probe", port });
-    return (await probed).open;
+  /**
+   * Waits until something takes connections at a port, or nothing does, where
+   * the programs are: by trying.
+   *
+   * @throws {Error} In one sentence, when it does not come about.
+   */
+  async seeOpen(port: number, open: boolean): Promise<void> {
+    const limit = performance.now() + HANG_MS;
+    for (;;) {
+      // Several actions may ask at once, each for a port of its own.
+      const probed = this.proxy.hear(`probed-${port}`);
+      await this.proxy.tell({ type: "probe", port });
+      if ((await probed).open === open) return;
+      if (performance.now() < limit) continue;
+      throw new Error(
+        `port ${port} ${open ? "takes no" : "still takes"} connections`,
+      );
+    }
   }
 
   /**
@@ -187,9 +198,12 @@ export class Stage {
    *
    * @throws {Error} In one sentence, when it does not come about.
    */
-  async until(check: () => boolean, failure: string): Promise<void> {
+  async until(
+    check: () => boolean | Promise<boolean>,
+    failure: string,
+  ): Promise<void> {
     const limit = performance.now() + HANG_MS;
-    while (!check()) {
+    while (!await check()) {
       const { lost } = this.facts.client;
       if (lost !== undefined) throw new Error(`the stream is over: ${lost}`);
       if (performance.now() > limit) {
@@ -197,16 +211,5 @@ export class Stage {
       }
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-  }
-}
-
-/** Whether a process of that id is there. */
-export function isAlive(pid: number): boolean {
-  try {
-    // Signal 0 asks, and does nothing.
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

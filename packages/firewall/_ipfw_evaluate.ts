@@ -62,9 +62,8 @@ export function walkIpfw(
       rule,
       next,
       (target) => {
-        const index = on.findIndex(({ number }) => number >= target);
         // Backwards, or behind the last rule: the kernel takes neither.
-        return index <= at ? undefined : from[index];
+        return target <= rule.number ? undefined : from[firstFrom(on, target)];
       },
       tables,
       packet,
@@ -95,7 +94,9 @@ function decisionsAt(
   // A rule that keeps states looks them up before its own conditions.
   const looksUp = rule.action.type === "check-state"
     ? rule.action.flow
-    : rule.keeps;
+    : rule.looksUp
+    ? rule.keeps
+    : undefined;
   if (packet.flow !== undefined && looksUp !== undefined) {
     if (looksUp === ":any" || looksUp === packet.flow) {
       return [{ verdict: "allow", rule }];

@@ -33,7 +33,10 @@ export function parseIpfwRules(text: string): IpfwRule[] {
   });
 }
 
-type Body = Pick<IpfwRule, "action" | "tests" | "keeps" | "comment">;
+type Body = Pick<
+  IpfwRule,
+  "action" | "tests" | "keeps" | "looksUp" | "comment"
+>;
 
 function parseBody(rest: string): Body {
   const at = rest.search(/ \/\/( |$)/);
@@ -50,6 +53,7 @@ class BodyReader {
   readonly #words: readonly string[];
   readonly #tests: IpfwTest[][] = [];
   #keeps: string | undefined;
+  #looksUp = false;
   #at = 0;
 
   constructor(words: readonly string[]) {
@@ -67,7 +71,12 @@ class BodyReader {
     }
     if (this.#words.includes("from")) this.#addresses();
     while (this.#at < this.#words.length) this.#option();
-    return { action, tests: this.#tests, keeps: this.#keeps };
+    return {
+      action,
+      tests: this.#tests,
+      keeps: this.#keeps,
+      looksUp: this.#looksUp,
+    };
   }
 
   #next(): string {
@@ -153,9 +162,10 @@ class BodyReader {
 
   #option(): void {
     if (/^(keep-state|record-state)$/.test(this.#peek())) {
-      this.#next();
+      this.#looksUp = this.#next() === "keep-state";
       this.#keeps = this.#flow();
     } else if (/^(limit|set-limit)$/.test(this.#peek())) {
+      this.#looksUp = this.#peek() === "limit";
       // Past the limit a packet does not match.
       this.#opaque(`${this.#next()} ${this.#next()} ${this.#next()}`);
       this.#keeps = this.#flow();

@@ -52,6 +52,8 @@ export interface IpfwRule {
   readonly tests: readonly (readonly IpfwTest[])[];
   /** The name of the flows that it lets go on; undefined for none. */
   readonly keeps: string | undefined;
+  /** Whether it also looks for such flows, before its own conditions. */
+  readonly looksUp: boolean;
   readonly comment: string | undefined;
   /** As it was printed, without the number. */
   readonly text: string;

@@ -42,18 +42,25 @@ export class Ledger {
 
   /** Opens the file of a new lease; it is locked until it is closed. */
   async open(id: string): Promise<LedgerFile> {
+    const path = `${this.folder}/${id}.jsonl`;
+    let file: Deno.FsFile;
+    let free: boolean;
     try {
       await Deno.mkdir(this.folder, { recursive: true, mode: 0o700 });
-      const path = `${this.folder}/${id}.jsonl`;
-      const file = await Deno.open(path, {
+      file = await Deno.open(path, {
         ...{ create: true, write: true, append: true },
         mode: 0o600,
       });
-      await file.lock(true);
-      return new LedgerFile(file, path);
+      free = await file.tryLock(true);
     } catch (cause) {
       throw noLedger("write", this.folder, cause);
     }
+    if (free) return new LedgerFile(file, path);
+    file.close();
+    throw new FirewallError(
+      "firewall/plan-stale",
+      "Cannot apply the plan: it is applied already, and held: plan again for another lease",
+    );
   }
 
   /** Does something while no other program of Holdfast changes the firewall. */

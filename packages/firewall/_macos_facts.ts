@@ -130,7 +130,9 @@ async function readProgram(
   path: string | undefined,
 ): Promise<MacosProgram | undefined> {
   if (path === undefined) return undefined;
-  const real = await ask("realpath", path);
+  let real = await ask("realpath", path);
+  // Before macOS 13 there was none.
+  if (real.type === "absent") real = await ask("readlink", "-f", path);
   const found = real.type === "ran" && real.code === 0
     ? real.stdout.replace(/\n$/, "")
     : "";

@@ -1,10 +1,5 @@
-import {
-  matchPfRule,
-  type PfDecision,
-  type PfPacket,
-  type PfRuleset,
-  walkPf,
-} from "./_pf_evaluate.ts";
+import { type PfDecision, type PfRuleset, walkPf } from "./_pf_evaluate.ts";
+import { matchPfRule, type PfPacket } from "./_pf_match.ts";
 import type { Pf } from "./_pf_facts.ts";
 import type { Asked } from "./_request.ts";
 import type { Family, Outcome } from "./outcome.ts";

@@ -1,6 +1,7 @@
 import type { Change, RuleState } from "./_other_sequence.ts";
 import { digestOf } from "./_other_tag.ts";
-import { matchPfRule, type PfPacket, type PfRuleset } from "./_pf_evaluate.ts";
+import type { PfRuleset } from "./_pf_evaluate.ts";
+import { matchPfRule, type PfPacket } from "./_pf_match.ts";
 import type { Pf } from "./_pf_facts.ts";
 import { judgePf, type PfVerdict } from "./_pf_judge.ts";
 import { parsePfRules, type PfRule, type Services } from "./_pf_parser.ts";

@@ -144,6 +144,7 @@ class Reader {
         draft.label = unquote(this.#next());
         return;
       // What it does with a packet that it passes is not our concern.
+      case "reply-to":
       case "tag":
       case "queue":
       case "rtable":

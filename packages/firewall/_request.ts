@@ -22,7 +22,10 @@ export interface Asked {
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
 /** Checks a request; fails with a sentence that names the value. */
-export function checkRequest(request: AccessRequest): Asked {
+export function checkRequest(
+  request: AccessRequest,
+  system = "linux",
+): Asked {
   const { port, protocol = "tcp", family } = request;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new RangeError(
@@ -53,7 +56,9 @@ export function checkRequest(request: AccessRequest): Asked {
     protocol,
     families: only === undefined ? FAMILIES : [only],
     source,
-    interface: checkInterface(request.interface),
+    interface: system === "windows"
+      ? checkAlias(request.interface)
+      : checkInterface(request.interface),
     address: address?.address,
     program: checkProgram(request.program),
   };
@@ -128,6 +133,22 @@ function checkInterface(name: string | undefined): string | undefined {
   ) {
     throw new TypeError(
       `Cannot check access: interface must be a name of 1 to 15 letters, digits, "_", "." or "-": current value is ${
+        show(name)
+      }`,
+    );
+  }
+  return name;
+}
+
+/** Names of Windows are freer, and go into no command of ours. */
+function checkAlias(name: string | undefined): string | undefined {
+  if (name === undefined) return undefined;
+  if (
+    typeof name !== "string" || name === "" || name.length > 256 ||
+    /\p{Cc}/u.test(name)
+  ) {
+    throw new TypeError(
+      `Cannot check access: interface must be a name of 1 to 256 characters without control characters: current value is ${
         show(name)
       }`,
     );

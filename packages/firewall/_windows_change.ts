@@ -2,6 +2,7 @@ import type { Span } from "./_address.ts";
 import type { Change, RuleState } from "./_other_sequence.ts";
 import { ruleOf, type WindowsSpec } from "./_windows_commands.ts";
 import { named } from "./_windows_evaluate.ts";
+import { sameProgram } from "./_windows_program.ts";
 import { elevatedArgv, ELEVATION_REFUSED } from "./_windows_quote.ts";
 import { parseRegQuery } from "./_windows_registry_parser.ts";
 import {
@@ -72,7 +73,7 @@ export function windowsRuleState(spec: WindowsSpec, ran: Ran): RuleState {
 function same(a: WindowsRule, b: WindowsRule): boolean {
   return a.action === b.action && a.active === b.active &&
     a.direction === b.direction && a.protocol === b.protocol &&
-    a.app?.toLowerCase() === b.app?.toLowerCase() && a.edge === b.edge &&
+    sameProgram(a.app, b.app) && a.edge === b.edge &&
     a.conditions.length === 0 && !a.packaged &&
     sorted(a.profiles ?? PROFILES) === sorted(b.profiles ?? PROFILES) &&
     sorted((a.localPorts ?? []).map(({ lo, hi }) => `${lo}-${hi}`)) ===

@@ -55,7 +55,7 @@ const LOCAL =
 const POLICIES = "SOFTWARE\\Policies\\Microsoft";
 const POLICY = `${POLICIES}\\WindowsFirewall`;
 const SERVICE = "SYSTEM\\CurrentControlSet\\Services\\MpsSvc";
-const POWERSHELL = "SOFTWARE\\Microsoft\\PowerShell\\3";
+const POWERSHELL = "SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine";
 /** Keys of each profile, the newer name first. */
 const KEYS: Readonly<Record<Profile, readonly string[]>> = {
   domain: ["DomainProfile"],
@@ -79,7 +79,7 @@ export async function readWindows(
     // for both fail with a sentence in the language of the machine.
     query(POLICIES),
     query(SERVICE, "/v", "Start"),
-    query(POWERSHELL, "/v", "Install"),
+    query(POWERSHELL, "/v", "PowerShellVersion"),
     ask("whoami", "/groups", "/fo", "csv", "/nh"),
   ]);
   const listed = registryOf(policies);
@@ -99,8 +99,9 @@ export async function readWindows(
     defender,
     netsh,
     rights: rightsOf(groups),
-    powershell: engine !== undefined &&
-      dword(engine, POWERSHELL, "Install") === 1,
+    powershell: engine?.get(POWERSHELL.toLowerCase())?.has(
+      "powershellversion",
+    ) ?? false,
     localNets,
     connections: async () =>
       connectionsOf(
@@ -228,8 +229,12 @@ function settingsOf(
     return fixed ?? first(local, LOCAL, name) ?? byDefault;
   };
   const on = setting("EnableFirewall", 1);
+  const has = (key: string) => policy.has(`${POLICY}\\${key}`.toLowerCase());
+  // What a policy for Windows XP alone means for later ones is not told.
+  const old = profile !== "domain" && has("StandardProfile") &&
+    !has("PrivateProfile") && !has("PublicProfile");
   return {
-    on: on === 0 ? false : on === 1 ? true : undefined,
+    on: old ? undefined : on === 0 ? false : on === 1 ? true : undefined,
     shieldsUp: setting("DoNotAllowExceptions", 0) !== 0,
     allowsByDefault: setting("DefaultInboundAction", 1) === 0,
     localRulesCount: setting("AllowLocalPolicyMerge", 1) !== 0,
@@ -239,6 +244,9 @@ function settingsOf(
 
 /** The networks of this machine, for what rules call the local subnet. */
 export function localNetworks(): readonly LocalNet[] | undefined {
+  // Without permission the person would be asked, for something so small.
+  const sys = { name: "sys", kind: "networkInterfaces" } as const;
+  if (Deno.permissions.querySync(sys).state !== "granted") return undefined;
   try {
     return Deno.networkInterfaces().flatMap(({ address, cidr, family }) => {
       const length = Number(cidr?.split("/")[1]);
@@ -248,7 +256,7 @@ export function localNetworks(): readonly LocalNet[] | undefined {
         : [{ family: family === "IPv4" ? "ipv4" : "ipv6", span }];
     });
   } catch {
-    // It may not be asked: then rules for the local subnet stay unknown.
+    // Then rules for the local subnet stay unknown.
     return undefined;
   }
 }

@@ -36,9 +36,14 @@ export async function judgeWindows(
     return { outcome, profiles: PROFILES, verdicts: [] };
   }
   const everywhere = verdictsFor(defender.value, facts, asked, PROFILES);
-  const kinds = new Set(
-    PROFILES.map((profile) => worstIn(everywhere, profile).verdict.type),
-  );
+  const kinds = new Set(PROFILES.map((profile) => {
+    const worst = worstIn(everywhere, profile);
+    const { type } = worst.verdict;
+    // Who blocks, and why, counts as well.
+    return type === "blocked"
+      ? `${worst.verdict.by} ${blockedOutcome(defender.value, worst).status}`
+      : type;
+  }));
   // To ask which network it is in takes a second or more: only if it counts.
   const profiles = kinds.size > 1
     ? profilesInUse(await facts.connections(), asked.interface)
@@ -90,7 +95,8 @@ export function verdictsFor(
   );
 }
 
-function profilesInUse(
+/** The kinds of network that this machine, or one interface, is in now. */
+export function profilesInUse(
   fact: Awaited<ReturnType<WindowsFacts["connections"]>>,
   wanted: string | undefined,
 ): readonly Profile[] {
@@ -116,18 +122,19 @@ function combine(
   const of = (type: WindowsVerdict["type"]) =>
     worst.filter(({ verdict }) => verdict.type === type);
   const [blocked, opened, unclear] = [of("blocked"), of("open"), of("unknown")];
+  // A rule that cannot be read may be any.
+  if (defender.unread.length > 0 && worst.some(mayBeOverruled)) {
+    return {
+      status: "unknown",
+      why: `${defender.unread.length} rules cannot be read, the first is ${
+        JSON.stringify(defender.unread[0])
+      }`,
+    };
+  }
   if (blocked.length === worst.length) {
     return blockedOutcome(defender, blocked[0]!);
   }
   if (opened.length === worst.length) {
-    if (defender.unread.length > 0 && !isOff(opened)) {
-      return {
-        status: "unknown",
-        why: `${defender.unread.length} rules cannot be read, the first is ${
-          JSON.stringify(defender.unread[0])
-        }`,
-      };
-    }
     const whys = new Set(opened.map(({ verdict }) => verdict.why));
     return { status: "open", why: [...whys].join("; ") };
   }
@@ -145,8 +152,10 @@ function combine(
   };
 }
 
-function isOff(opened: readonly PlacedVerdict[]): boolean {
-  return opened.every(({ verdict }) => verdict.why.startsWith("it is off"));
+/** Whether one more rule could have changed a verdict. */
+function mayBeOverruled({ verdict }: PlacedVerdict): boolean {
+  if (verdict.type === "blocked") return verdict.by === "default";
+  return !verdict.why.startsWith("it is off");
 }
 
 function blockedOutcome(

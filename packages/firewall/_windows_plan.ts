@@ -15,11 +15,13 @@ import { named } from "./_windows_evaluate.ts";
 import type { Defender, WindowsFacts } from "./_windows_facts.ts";
 import {
   judgeWindows,
+  profilesInUse,
   verdictsFor,
   type WindowsJudgement,
 } from "./_windows_judge.ts";
 import { badWindowsProgram } from "./_windows_program.ts";
 import { powerShellArgv } from "./_windows_quote.ts";
+import type { Profile } from "./_windows_rules.ts";
 import type { Outcome } from "./outcome.ts";
 import type { PlanOptions, PlanStep } from "./plan.ts";
 
@@ -43,10 +45,23 @@ export async function planWindows(
   if (defender.type !== "known" || outcome.status === "managed") {
     return refuse(outcome.why);
   }
-  const obstacle = obstacleOf(judgement, asked);
-  if (obstacle !== undefined) return refuse(obstacle);
-  const spec = specOf(judgement, asked, tag, options.publicNetworks ?? false);
-  if (typeof spec === "string") return refuse(spec);
+  const bad = asked.program && badWindowsProgram(asked.program);
+  if (bad) return refuse(`program ${JSON.stringify(asked.program)} ${bad}`);
+  const { publicNetworks = false } = options;
+  const used = profilesInUse(await facts.connections(), asked.interface);
+  const obstacles = new Map(
+    judgement.profiles.map((profile) =>
+      [profile, obstacleIn(judgement, profile, publicNetworks)] as const
+    ),
+  );
+  const wanted = judgement.profiles.filter((profile) =>
+    obstacles.get(profile) === undefined
+  );
+  if (!wanted.some((profile) => used.includes(profile))) {
+    const [first] = used.flatMap((profile) => obstacles.get(profile) ?? []);
+    return refuse(first ?? outcome.why);
+  }
+  const spec = specOf(wanted, asked, tag);
   const taken = defender.value.rules.find((rule) => rule.id === spec.name);
   if (taken !== undefined) {
     return refuse(`${named(taken)} has the name of ours and does not open it`);
@@ -56,45 +71,32 @@ export async function planWindows(
   return ready(facts, outcome, after, spec, asked);
 }
 
-/** What no rule of ours can overcome. */
-function obstacleOf(
-  { verdicts, outcome }: WindowsJudgement,
-  asked: Asked,
+/** Why no rule of ours is made for a kind of network; undefined to make it. */
+function obstacleIn(
+  { verdicts }: WindowsJudgement,
+  profile: Profile,
+  publicNetworks: boolean,
 ): string | undefined {
-  const bad = asked.program && badWindowsProgram(asked.program);
-  if (bad !== undefined && bad !== "") {
-    return `program ${JSON.stringify(asked.program)} ${bad}`;
-  }
-  if (verdicts.every(({ verdict }) => verdict.type !== "blocked")) {
-    return outcome.why;
-  }
-  for (const { verdict } of verdicts) {
+  const here = verdicts.filter((placed) => placed.profile === profile)
+    .map(({ verdict }) => verdict);
+  if (here.every(({ type }) => type === "open")) return here[0]?.why ?? "";
+  for (const verdict of here) {
     if (verdict.type === "unknown") return verdict.why;
     if (verdict.type !== "blocked" || verdict.by === "default") continue;
     return verdict.by === "rule"
       ? `${verdict.why}: no other rule can open it; take that rule away first, if you do not want it`
       : `${verdict.why}: allow rules do not count until that is switched off`;
   }
-  return undefined;
+  return publicNetworks || profile !== "public"
+    ? undefined
+    : "it is blocked on public networks, where nothing is opened unless publicNetworks is set";
 }
 
 function specOf(
-  { profiles, verdicts }: WindowsJudgement,
+  wanted: readonly Profile[],
   asked: Asked,
   tag: string,
-  publicNetworks: boolean,
-): WindowsSpec | string {
-  const blocked = profiles.filter((profile) =>
-    verdicts.some((placed) =>
-      placed.profile === profile && placed.verdict.type === "blocked"
-    )
-  );
-  const wanted = blocked.filter((profile) =>
-    publicNetworks || profile !== "public"
-  );
-  if (wanted.length === 0) {
-    return "it is blocked on public networks, where nothing is opened unless publicNetworks is set";
-  }
+): WindowsSpec {
   const { protocol, port, program } = asked;
   const remote = remoteOf(asked);
   const digest = digestOf([

@@ -26,10 +26,29 @@ export function programMatch(
   if (program === undefined) return "maybe";
   // The kernel itself listens, as for file sharing.
   if (app.toLowerCase() === "system") return "no";
-  const wanted = plain(app);
   const given = plain(program);
+  // Letters that reg.exe printed in a code page of old are none of ASCII's.
+  if (/\ufffd/.test(app) && given !== undefined && isAscii(given)) return "no";
+  const wanted = plain(app);
   if (wanted === undefined || given === undefined) return "maybe";
   return wanted === given ? "yes" : "no";
+}
+
+function isAscii(text: string): boolean {
+  return !/[^ -~]/.test(text);
+}
+
+/**
+ * Whether two paths are the same, where the letters of one that are not of
+ * ASCII may have been printed as something else.
+ */
+export function sameProgram(
+  a: string | undefined,
+  b: string | undefined,
+): boolean {
+  const masked = (text: string | undefined) =>
+    text?.toLowerCase().replace(/[^ ->@-~]+/g, "?");
+  return masked(a) === masked(b);
 }
 
 /** A path in one way of writing; undefined when it may be another's alias. */

@@ -61,7 +61,7 @@ export function elevatedArgv(script: string): string[] {
   // By .NET: Start-Process would hide the number of the error in a sentence.
   // No argument needs quotes: they are letters, digits, `+`, `/`, `=`, `-`.
   return powerShellArgv([
-    "$start = New-Object System.Diagnostics.ProcessStartInfo",
+    "$start = [System.Diagnostics.ProcessStartInfo]::new()",
     `$start.FileName = ${quotePowerShell(file!)}`,
     `$start.Arguments = ${quotePowerShell(args.join(" "))}`,
     "$start.Verb = 'runas'",

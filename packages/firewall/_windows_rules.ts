@@ -65,7 +65,7 @@ const SILENT = /^(name|desc|embedctxt|luown|skipver|lsm|lom|defer)$/;
 class Draft {
   action = "";
   direction = "";
-  active = "true";
+  active = "";
   protocol: number | undefined;
   edge = false;
   packaged = false;
@@ -96,7 +96,7 @@ export function parseWindowsRule(
   store: Store,
 ): WindowsRule | undefined {
   const [version, ...fields] = text.split("|");
-  if (!/^v\d+\.\d+$/.test(version ?? "")) return undefined;
+  if (!/^v\d+\.\d+$/i.test(version ?? "")) return undefined;
   const draft = new Draft();
   for (const field of fields) {
     const at = field.indexOf("=");
@@ -116,6 +116,10 @@ function finish(
     return undefined;
   }
   if (direction !== "in" && direction !== "out") return undefined;
+  // Without the word it may be on or off, as for rules of the system.
+  if (draft.active !== "true" && draft.active !== "false") {
+    draft.conditions.push(`Active=${draft.active}`);
+  }
   const remote: Partial<Record<Family, Scope>> = {};
   for (const family of ["ipv4", "ipv6"] as const) {
     const { spans, words } = draft.remote[family];
@@ -126,7 +130,7 @@ function finish(
     store,
     name: draft.name ?? id,
     action,
-    active: draft.active === "true",
+    active: draft.active !== "false",
     direction,
     protocol: draft.protocol,
     profiles: draft.profiles.size === 0 ? undefined : draft.profiles,

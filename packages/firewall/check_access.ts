@@ -39,9 +39,9 @@ export async function checkAccess(
   request: AccessRequest,
   options: AskOptions = {},
 ): Promise<Outcome> {
-  const asked = checkRequest(request);
-  options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;
+  const asked = checkRequest(request, system);
+  options.signal?.throwIfAborted();
   const other = otherSystem(system);
   if (other !== undefined) return await other.check(asked, options);
   if (system !== "linux") {

@@ -1,42 +1,71 @@
 // deno-lint-ignore-file no-console -- a command line writes lines
 /**
- * Says whether the firewall of this machine lets a connection in, and what
- * would have to be done. It changes nothing.
+ * Says whether the firewall of this machine lets a connection in, what would
+ * have to be done, does it, and takes it back.
  *
  * ```sh
- * deno run --allow-run=nft,cat,firewall-cmd jsr:@holdfast/firewall/cli check 8080
+ * deno run -A jsr:@holdfast/firewall/cli check --port 4000
  * ```
  *
  * @module
  */
-import { parseArgs } from "node:util";
+import { familyOf, prefixSpan } from "./_address.ts";
+import { addressText, intervalOf } from "./_address_set.ts";
+import { allow } from "./_cli_allow.ts";
+import {
+  type Arguments,
+  parseArguments,
+  UsageError,
+} from "./_cli_arguments.ts";
+import { showOutcome, showPlan, showReport, showRules } from "./_cli_show.ts";
+import type { WorkOptions } from "./apply_plan.ts";
 import { checkAccess } from "./check_access.ts";
+import { elevate } from "./elevate.ts";
 import { FirewallError } from "./errors.ts";
 import { inspectFirewall } from "./inspect_firewall.ts";
-import type { Outcome } from "./outcome.ts";
-import type { Plan } from "./plan.ts";
 import { planAccess } from "./plan_access.ts";
-import type { AccessRequest } from "./request.ts";
+import { listRules, reconcile, revertWhere } from "./rules_list.ts";
 
 const HELP = `Usage:
   inspect                 which firewalls there are, and which of them filter
-  check PORT [options]    whether a connection from outside would be let in
-  plan PORT [options]     the commands that would let it in; runs none of them
+  check --port N          whether a connection from outside would be let in
+  plan --port N           the commands that would let it in; runs none of them
+  allow --port N          asks, runs them, and reads back what they did
+  list                    the rules of Holdfast, of all programs
+  revert --port N         takes rules back: those for a port, or with a --tag
 
 Options:
-  --protocol tcp|udp      the protocol; tcp where it is left out
+  --tcp, --udp            the protocol, or both; tcp where it is left out
+  --from RANGE            from where, such as 10.0.0.0/8; lan for the networks of
+                          this machine; from anywhere where it is left out
+  --for TIME              after this it is closed again: 90s, 15m, 1h or 2d
+  --hold                  stays, keeps it open, and closes it at Ctrl-C
+  --yes                   allow without a question
   --family ipv4|ipv6      only this one; both where it is left out
-  --source RANGE          from where, such as 10.0.0.0/8; anywhere else
   --interface NAME        by which interface; any but lo where it is left out
-  --tag TAG               the comment of the rules of a plan
+  --address ADDRESS       of which address of this machine; any
+  --program PATH          the program that listens (Windows, macOS)
+  --public-networks       opens on public networks too (Windows)
+  --whole-program         may let a program in on every port (macOS)
+  --tag TAG               whose rules they are; holdfast
+  --override-deny         opens even what a rule denies on purpose
+  --elevate sudo|doas|pkexec|auto|never
+                          how rights are got; allow and revert ask by auto, the
+                          others never
+  --ledger FOLDER         where leases are written down
   --json                  one JSON object a line
 
-Permissions: --allow-run=nft,cat,firewall-cmd,iptables-legacy-save,ip6tables-legacy-save
-(the last two only where tables of iptables-legacy are loaded). Reading the
-rules of the kernel also needs CAP_NET_ADMIN; without it the outcome is unknown.
-Exit codes: 0 open, or a plan is there; 1 blocked, unknown or refused; 2 bad usage.`;
-
-class UsageError extends Error {}
+Permissions: --allow-run=nft,cat,busctl reads, and where there are tables of
+iptables also iptables-nft-save,ip6tables-nft-save,iptables-legacy-save,
+ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan. To allow
+and revert: -A, or also --allow-run of what the plan names, --allow-env=HOME,
+XDG_STATE_HOME, and --allow-read and --allow-write of the ledger.
+On Windows --allow-run=reg,netsh,whoami,powershell; on macOS
+--allow-run=socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on
+FreeBSD --allow-run=kldstat,sysctl,id,pfctl,ipfw,cat.
+Reading the rules of the kernel also needs CAP_NET_ADMIN; without it the outcome
+is unknown, with the command that would tell.
+Exit codes: 0 open, or done; 1 blocked, unknown or refused; 2 bad usage.`;
 
 /**
  * Runs the command line.
@@ -45,7 +74,7 @@ class UsageError extends Error {}
  */
 export async function main(args: string[]): Promise<number> {
   try {
-    return await run(args);
+    return await run(parseArguments(args, localNetworks));
   } catch (error) {
     // The library's own sentences about bad arguments.
     const usage = error instanceof UsageError || error instanceof TypeError ||
@@ -56,121 +85,105 @@ export async function main(args: string[]): Promise<number> {
   }
 }
 
-async function run(args: string[]): Promise<number> {
-  const { values, positionals } = parse(args);
-  const [command, ...rest] = positionals;
-  if (values.help) {
+async function run(args: Arguments): Promise<number> {
+  if (args.command === "help") {
     console.log(HELP);
     return 0;
   }
-  if (command === "list" || command === "allow" || command === "revert") {
-    throw new UsageError(
-      `Cannot ${command}: this version only plans and applies nothing: use check or plan`,
-    );
-  }
-  if (command === "inspect" && rest.length === 0) {
-    return await inspect(values.json);
-  }
-  if ((command === "check" || command === "plan") && rest.length === 1) {
-    const request = {
-      port: parsePort(rest[0]!),
-      protocol: values.protocol as AccessRequest["protocol"],
-      family: values.family as AccessRequest["family"],
-      source: values.source,
-      interface: values.interface,
-    };
-    return command === "check"
-      ? showOutcome(await checkAccess(request), values.json)
-      : showPlan(await planAccess(request, { tag: values.tag }), values.json);
-  }
-  throw new UsageError(
-    "Cannot run: expected `inspect`, `check PORT` or `plan PORT`: see --help",
-  );
-}
-
-function parse(args: string[]) {
+  const changes = args.command === "allow" || args.command === "revert";
+  const how = args.elevate ?? (changes ? "auto" : "never");
+  const rights = how !== "never" &&
+      (await inspectFirewall()).rights === false
+    ? await elevate(how === "auto" ? {} : { method: how })
+    : undefined;
   try {
-    return parseArgs({
-      args,
-      allowPositionals: true,
-      options: {
-        family: { type: "string" },
-        help: { type: "boolean", short: "h", default: false },
-        interface: { type: "string" },
-        json: { type: "boolean", default: false },
-        protocol: { type: "string" },
-        source: { type: "string" },
-        tag: { type: "string" },
-      },
+    return await runWith(args, {
+      ledger: args.ledger,
+      elevate: "never",
+      ...(rights && { run: rights.run }),
     });
-  } catch (error) {
-    throw new UsageError(
-      `Cannot run: ${error instanceof Error ? error.message : error}`,
+  } finally {
+    await rights?.[Symbol.asyncDispose]();
+  }
+}
+
+async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
+  const { json, tag, leaseSeconds, overrideDeny } = args;
+  const { publicNetworks, wholeProgram } = args;
+  let code = 0;
+  switch (args.command) {
+    case "inspect":
+      return showReport(await inspectFirewall(options), json);
+    case "check":
+      for (const request of args.requests) {
+        const outcome = await checkAccess(request, options);
+        code = Math.max(code, showOutcome(outcome, json));
+      }
+      return code;
+    case "plan":
+      for (const request of args.requests) {
+        const terms = {
+          ...{ tag, leaseSeconds, overrideDeny },
+          ...{ publicNetworks, wholeProgram },
+        };
+        const plan = await planAccess(request, { ...options, ...terms });
+        code = Math.max(code, showPlan(plan, json));
+      }
+      return code;
+    case "allow":
+      return await allow(args, options);
+    case "list":
+      return showRules(await listRules(options), json);
+    default:
+      return await revert(args, options);
+  }
+}
+
+/** Those for a port, with a tag, or both; and what killed programs left. */
+async function revert(args: Arguments, options: WorkOptions): Promise<number> {
+  const ids = await revertWhere(
+    ({ tag, port }) =>
+      (args.tag === undefined || tag === args.tag) &&
+      (args.port === undefined || port === args.port),
+    options,
+  );
+  const left = await reconcile(options);
+  for (const id of [...ids, ...left]) {
+    console.log(
+      args.json
+        ? JSON.stringify({ type: "reverted", id })
+        : `reverted: lease ${id}`,
     );
   }
-}
-
-function parsePort(text: string): number {
-  if (/^\d{1,5}$/.test(text)) return Number(text);
-  throw new UsageError(
-    `Cannot run: port must be a number from 1 to 65535: current value is ${
-      JSON.stringify(text)
-    }`,
-  );
-}
-
-async function inspect(json: boolean): Promise<number> {
-  const report = await inspectFirewall();
-  if (json) {
-    console.log(JSON.stringify(report));
-    return 0;
-  }
-  for (const layer of report.layers) {
-    const detail = layer.status === "unknown"
-      ? `${layer.why}${layer.command ? `; try: ${layer.command}` : ""}`
-      : layer.detail;
-    console.log(`${layer.layer}: ${layer.status} (${detail})`);
-  }
-  return 0;
-}
-
-function showOutcome(outcome: Outcome, json: boolean): number {
-  if (json) console.log(JSON.stringify(outcome));
-  if (outcome.status === "open") {
-    if (!json) console.log(`open: ${outcome.why}`);
-    return 0;
-  }
-  const command = outcome.status === "unknown" ? outcome.command : undefined;
-  const hint = command === undefined ? "" : `; this would tell: ${command}`;
-  console.error(`${outcome.status}: ${outcome.why}${hint}`);
+  if (ids.length + left.length > 0) return 0;
+  console.error("Cannot revert: there is no such rule of Holdfast");
   return 1;
 }
 
-function showPlan(plan: Plan, json: boolean): number {
-  if (json) console.log(JSON.stringify(plan));
-  if (plan.status === "refused") {
-    console.error(`refused: ${plan.why}`);
-    return 1;
+/** The networks that this machine is in, but for its loopback one. */
+function localNetworks(): readonly string[] {
+  try {
+    const cidrs = Deno.networkInterfaces()
+      .filter(({ name, address }) => name !== "lo" && address !== "::1")
+      .map(({ cidr }) => networkOf(cidr))
+      .filter((cidr) => cidr !== undefined);
+    return [...new Set(cidrs)];
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    throw new UsageError(
+      "Cannot tell what is local: add --allow-sys=networkInterfaces, or name a range",
+    );
   }
-  if (json) return 0;
-  if (plan.status === "nothing-to-do") {
-    console.log(`nothing to do: ${plan.outcome.why}`);
-    return 0;
-  }
-  console.log(`now: ${plan.before.why}`);
-  for (const { sentence, argv, stdin } of plan.steps) {
-    console.log(`\n${sentence}\n  ${argv.map(quote).join(" ")}`);
-    if (stdin !== undefined) console.log(`  with this input:\n  ${stdin}`);
-  }
-  console.log(`\nafter: ${plan.after.why}`);
-  return 0;
 }
 
-/** For reading, and for a shell. */
-function quote(argument: string): string {
-  return /^[\w./:=-]+$/.test(argument)
-    ? argument
-    : `'${argument.replaceAll("'", `'\\''`)}'`;
+/** `192.168.1.7/24` to `192.168.1.0/24`. */
+function networkOf(cidr: string): string | undefined {
+  const [address = "", length] = cidr.split("/");
+  const span = prefixSpan(address, Number(length));
+  const family = familyOf(address);
+  if (span === undefined || family === undefined) return undefined;
+  const [first] = intervalOf(span, family);
+  return `${addressText(first, family)}/${length}`;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

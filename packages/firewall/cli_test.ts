@@ -2,7 +2,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { testWith } from "@holdfast/testkit";
 
 const CLI = new URL("./cli.ts", import.meta.url).pathname;
-const TOOLS = "--allow-run=nft,cat,firewall-cmd";
+const TOOLS = "--allow-run=nft,cat,busctl";
 
 async function run(before: readonly string[], ...args: string[]) {
   const argv = [
@@ -34,8 +34,15 @@ Deno.test("cli: bad usage is one sentence and exit code 2", async () => {
       ["check", "80", "--source", "everyone"],
       ["plan", "80", "--tag", "a b"],
       ["plan", "80", "--nonsense"],
-      ["list"],
-      ["allow", "80"],
+      ["check", "--port", "80", "81"],
+      ["check", "--port", "4\u00070"],
+      ["plan", "--port", "80", "--for", "1w"],
+      ["plan", "--port", "80", "--for", "3s"],
+      ["plan", "--port", "80", "--interface", "eth0\u001b[2J"],
+      ["plan", "--port", "80", "--from", "10.0.0.1/8"],
+      ["allow", "--port", "80", "--elevate", "rm"],
+      ["allow"],
+      ["revert"],
     ]
   ) {
     const { code, out, err } = await run([], CLI, ...args);
@@ -80,5 +87,78 @@ testWith({
     assertStringIncludes(words.out, "nft -j -e -a -f -");
     const report = await run(shut, TOOLS, CLI, "inspect");
     assertStringIncludes(report.out, "nftables: active (tables: inet f)");
+  },
+});
+
+testWith({
+  name: "cli: allow asks first, list shows, revert takes back",
+  needs: ["netns", "nft", "sh"],
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    try {
+      const cli = `"$0" run --quiet --no-prompt -A ${CLI}`;
+      const work = `--ledger ${folder}`;
+      const script = [
+        "nft 'add table inet f; add chain inet f in { type filter hook input priority 0; policy drop; }'",
+        "rules() { nft -s list ruleset; }",
+        'before="$(rules)"',
+        `${cli} allow --port 4000 ${work} 2>&1 && exit 1`,
+        '[ "$before" = "$(rules)" ] || exit 2',
+        `${cli} allow --port 4000 --udp --tcp --from 10.0.0.0/8 --for 1h --yes --json ${work}`,
+        `${cli} list --json ${work}`,
+        `${cli} check --port 4000 --from 10.1.2.3 --json || exit 3`,
+        `${cli} check --port 4000 --udp --from 10.1.2.3 --json || exit 4`,
+        `${cli} check --port 4000 --from 11.0.0.1 2>&1 && exit 5`,
+        `${cli} revert --port 4001 ${work} 2>&1 && exit 6`,
+        `${cli} revert --port 4000 --json ${work}`,
+        '[ "$before" = "$(rules)" ] || exit 7',
+        `${cli} list ${work}`,
+        "exit 0",
+      ].join("\n");
+      const argv = ["-Urn", "sh", "-c", script, Deno.execPath()];
+      const { code, stdout, stderr } = await new Deno.Command("unshare", {
+        args: argv,
+        env: { NO_COLOR: "1" },
+      }).output();
+      const [out, err] = [stdout, stderr].map((b) =>
+        new TextDecoder().decode(b)
+      );
+      assertEquals([code, err], [0, ""], out);
+      assertStringIncludes(out!, "nobody said yes");
+      const lines = out!.split("\n").filter((line) => line.startsWith("{"))
+        .map((line) => JSON.parse(line));
+      assertEquals(
+        lines.map((line) => line.type ?? line.status ?? line.layer),
+        [
+          ...["opened", "opened", "nftables", "nftables", "open", "open"],
+          ...["reverted", "reverted"],
+        ],
+      );
+    } finally {
+      await Deno.remove(folder, { recursive: true });
+    }
+  },
+});
+
+testWith({
+  name: "cli: a lease that is held is closed at its end",
+  needs: ["netns", "nft", "sh"],
+  fn: async () => {
+    const folder = await Deno.makeTempDir();
+    const script = [
+      "nft 'add table inet f; add chain inet f in { type filter hook input priority 0; policy drop; }'",
+      `"$0" run --quiet --no-prompt -A ${CLI} allow --port 4000 --for 1h --hold --yes --ledger ${folder} &`,
+      "pid=$!",
+      "for i in 1 2 3 4 5 6 7 8 9 10; do nft list ruleset | grep -q hf_ && break; sleep 1; done",
+      "nft list ruleset | grep -q hf_ || exit 1",
+      "sleep 1; kill -INT $pid; wait $pid || exit 2",
+      "nft list ruleset | grep -q hf_ && exit 3",
+      "exit 0",
+    ].join("\n");
+    const { code, stderr } = await new Deno.Command("unshare", {
+      args: ["-Urn", "sh", "-c", script, Deno.execPath()],
+    }).output();
+    await Deno.remove(folder, { recursive: true });
+    assertEquals(code, 0, new TextDecoder().decode(stderr));
   },
 });

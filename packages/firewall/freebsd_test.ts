@@ -316,6 +316,49 @@ Deno.test("freebsd: both filters block, and each gets one rule", async () => {
   }
 });
 
+Deno.test("freebsd: addresses of an interface, and answers by another way", async () => {
+  const rules = (text: string): Answers => ({ ...PF, "pfctl -s rules": text });
+  const answers = rules(
+    "block drop in all\npass in quick on em0 reply-to (em0 192.0.2.1) inet proto tcp from any to (em0) port = http flags S/SA keep state\n",
+  );
+  const request = { port: 80, family: "ipv4" } as const;
+  const by = (name: string | undefined) =>
+    check(answers, { ...request, ...(name && { interface: name }) });
+  assertEquals((await by("em0")).status, "open");
+  assertEquals((await by("em1")).status, "blocked-by");
+  assertEquals((await by(undefined)).status, "unknown");
+  // Sent elsewhere is not let in here.
+  const away = rules(
+    "pass in quick on em0 route-to (em1 192.0.2.1) inet proto tcp all flags S/SA keep state\n",
+  );
+  const sent = await check(away, { ...request, interface: "em0" });
+  assertEquals(sent.status, "unknown");
+});
+
+Deno.test("freebsd: past its limits it is unknown", async () => {
+  const request = { port: 8005, source: "10.0.0.1", interface: "em0" };
+  const last = "pass in quick all flags S/SA keep state\n";
+  const rules = (text: string): Answers => ({ ...PF, "pfctl -s rules": text });
+  assertEquals((await check(rules(last), request)).status, "open");
+  const many = `${"block drop in quick on em1 all\n".repeat(100_001)}${last}`;
+  assertEquals((await check(rules(many), request)).status, "unknown");
+  const deep = `${"anchor all {\n".repeat(70)}${last}${"}\n".repeat(70)}`;
+  assertEquals((await check(rules(deep), request)).status, "unknown");
+  const names = Array.from(
+    { length: 300 },
+    (_, n) => `x/${String(n).padStart(3, "0")}`,
+  );
+  const wide: Answers = {
+    ...rules(`anchor "x/*" all\n${last}`),
+    "pfctl -v -s Anchors": names.join("\n"),
+  };
+  for (const name of names) {
+    wide[`pfctl -a ${name} -s rules`] = "";
+    wide[`pfctl -a ${name} -s nat`] = "";
+  }
+  assertEquals((await check(wide, request)).status, "unknown");
+});
+
 Deno.test("freebsd: all changes are made, or none", async () => {
   const both = { ...PF, ...IPFW, "kldstat -q -m pf": said("") };
   const facts = await readFreebsd(options(both));

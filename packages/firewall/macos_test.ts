@@ -17,7 +17,6 @@ import {
 } from "./_macos_parser.ts";
 import { badMacosProgram, entryFor } from "./_macos_change.ts";
 import { planMacos } from "./_macos_plan.ts";
-import { osascriptStep, quoteShell, shellLine } from "./_macos_quote.ts";
 import { closeChanges, openChanges, type Rights } from "./_other_apply.ts";
 import {
   closeSequence,
@@ -396,81 +395,6 @@ Deno.test("macos parsers: a list is read back, or is refused, but never misread"
   const forged =
     "ALF: total number of apps = 1 \n\n1 :  /a\n \t ( Allow incoming connections ) \n\n2 :  /usr/bin/x \n \t ( Allow incoming connections ) \n";
   assertEquals(parseListApps(forged).type, "unread");
-});
-
-const hostile = fc.oneof(
-  fc.constantFrom(
-    "'",
-    "'; touch /tmp/pwned; '",
-    "$(id)",
-    "`id`",
-    "a\nb",
-    '"x"',
-    "\\",
-    "-n",
-    "%s",
-    "; & | < >",
-    "~",
-    "*",
-  ),
-  fc.string({ unit: "grapheme" }),
-  fc.stringMatching(/^['"`$\\;\n ()-]{0,20}$/),
-).filter((text) => !text.includes("\0"));
-
-Deno.test("macos quoting: a real shell reads back each word, and runs nothing", async () => {
-  const words = fc.sample(hostile, 1500).map((text) => text.toWellFormed());
-  // One shell, which prints what it was given, each with a NUL behind it.
-  const script = words.map((word) => `printf '%s\\0' ${quoteShell(word)}`).join(
-    "\n",
-  );
-  const child = new Deno.Command("/bin/sh", {
-    args: ["-s"],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  const writer = child.stdin.getWriter();
-  // Both at once: more is printed than a pipe takes.
-  const writing = writer.write(new TextEncoder().encode(script))
-    .then(() => writer.close());
-  const { stdout, stderr } = await child.output();
-  await writing;
-  assertEquals(new TextDecoder().decode(stderr), "");
-  assertEquals(
-    new TextDecoder("utf-8", { ignoreBOM: true }).decode(stdout)
-      .split("\0").slice(0, -1),
-    words,
-  );
-});
-
-Deno.test("macos quoting: commands with input, in a real shell", async () => {
-  const step = (argv: string[], stdin?: string) => ({
-    layer: "pf" as const,
-    argv,
-    stdin,
-    sentence: "A sentence",
-  });
-  const path = '/It\'s $(x); "y"';
-  const line = shellLine([
-    step(["/usr/bin/printf", "%s|", path, "-n"]),
-    step(["/bin/cat", "-"], "pass in 'quick' $HOME\n"),
-    step(["/bin/false"]),
-    step(["/usr/bin/printf", "never"]),
-  ]);
-  const { stdout, code } = await new Deno.Command("/bin/sh", {
-    args: ["-c", line],
-  }).output();
-  assertEquals(
-    new TextDecoder().decode(stdout),
-    `${path}|-n|pass in 'quick' $HOME\n`,
-  );
-  assertEquals(code, 1);
-  // AppleScript reads a fixed script; what is run is only an argument.
-  const fixed = osascriptStep([step(["/x"])], "A");
-  const other = osascriptStep([step([path])], 'end run " & quit');
-  assertEquals(fixed.stdin, other.stdin);
-  assertEquals(other.argv[2], `'/It'\\''s $(x); "y"'`);
-  assert(!other.argv[2]!.startsWith("-"));
 });
 
 /** Plays a sequence on a list that the commands change. */

@@ -38,10 +38,10 @@ export async function planAccess(
   request: AccessRequest,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const asked = checkRequest(request);
+  const system = options.system ?? Deno.build.os;
+  const asked = checkRequest(request, system);
   const tag = checkTag(options.tag ?? "holdfast");
   options.signal?.throwIfAborted();
-  const system = options.system ?? Deno.build.os;
   const other = otherSystem(system);
   if (other !== undefined) return (await other.plan(asked, tag, options)).plan;
   if (system !== "linux") {

@@ -6,7 +6,7 @@ import {
   type Sequence,
   type SequenceResult,
 } from "./_other_sequence.ts";
-import { prefixSpan } from "./_address.ts";
+import { parsePrefix, prefixSpan } from "./_address.ts";
 import { windowsChange } from "./_windows_change.ts";
 import {
   addScript,
@@ -130,6 +130,57 @@ Deno.test("windows evaluator: what it says of many packets holds for each", () =
     { numRuns: 2000 },
   );
   assert(certain > 500, String(certain));
+});
+
+Deno.test("windows evaluator: the local subnet, and what comes by Teredo", () => {
+  const verdict = (text: string, source: string, nets?: readonly string[]) => {
+    const family = source.includes(":") ? "ipv6" : "ipv4";
+    return evaluateProfile(
+      settings(false),
+      [
+        parseWindowsRule(
+          "r",
+          `v2.31|Action=Allow|Active=TRUE|Dir=In|${text}`,
+          "local",
+        )!,
+      ],
+      "private",
+      {
+        family,
+        protocol: "tcp",
+        port: 80,
+        source: parsePrefix(source)!.span,
+        program: "C:\\x.exe",
+        localNets: nets?.map((net) => parsePrefix(net)!.span),
+      },
+    ).type;
+  };
+  const local = "RA4=LocalSubnet|RA6=LocalSubnet|";
+  const nets = ["192.168.1.0/24", "10.0.0.0/9", "10.128.0.0/9"];
+  assertEquals(verdict(local, "192.168.1.7", nets), "open");
+  assertEquals(verdict(local, "10.0.0.0/8", nets), "open");
+  assertEquals(verdict(local, "192.168.2.7", nets), "blocked");
+  assertEquals(verdict(local, "192.168.0.0/23", nets), "unknown");
+  assertEquals(verdict(local, "192.168.1.7"), "unknown");
+  assertEquals(verdict("RA4=LocalSubnet|", "fe80::1", []), "blocked");
+  assertEquals(verdict("RA42=IntrAnet|", "192.168.1.7", nets), "unknown");
+  // Without Edge, what comes through a router by Teredo is not let in.
+  assertEquals(verdict("", "2001:0:1::1"), "unknown");
+  assertEquals(verdict("Edge=TRUE|", "2001:0:1::1"), "open");
+  assertEquals(verdict("", "2001:db8::1"), "open");
+  // Any one of several words, profiles, ports is enough; none is all of them.
+  assertEquals(verdict("Profile=Public|Profile=Private|", "10.0.0.1"), "open");
+  assertEquals(
+    verdict("Profile=Public|Profile=Domain|", "10.0.0.1"),
+    "blocked",
+  );
+  assertEquals(verdict("LPort=81|LPort=80|", "10.0.0.1"), "open");
+  assertEquals(verdict("LPort2_10=70-79|LPort=82|", "10.0.0.1"), "blocked");
+  assertEquals(verdict("LPort=RPC|", "10.0.0.1"), "unknown");
+  assertEquals(verdict("IFType=Wireless|", "10.0.0.1"), "unknown");
+  assertEquals(verdict("RPort=5000|", "10.0.0.1"), "unknown");
+  assertEquals(verdict("LA4=10.0.0.1|", "10.0.0.1"), "unknown");
+  assertEquals(verdict("RA4=10.0.0.999|", "10.0.0.1"), "unknown");
 });
 
 /** A text that is a recording with a few places broken. */
@@ -316,6 +367,8 @@ Deno.test("windows: no script has a word of a hostile path outside of a literal"
       const inner = /Arguments = '([^']*)'/.exec(outer)![1]!.split(" ");
       assertEquals(decoded(inner), script);
       assertEquals(powerShellArgv(script).slice(1), inner);
+      // A command line of Windows holds 32 767 characters.
+      assert(elevatedArgv(script).join(" ").length < 30_000);
       for (const argv of [netshAdd(given), netshRemove(given)]) {
         assert(argv.every((word) => !/^name=all$/i.test(word)));
         assert(!forbidden(argv.slice(1, 5).join(" ")));
@@ -429,6 +482,17 @@ Deno.test("windows sequence: refused, without effect, changed, unreadable", () =
     return said("", 1);
   });
   assertEquals(odd.result.type, "done");
+  // A code page of old spoils letters, and is no change.
+  const spoilt = windowsChange(
+    { ...SPEC, program: "C:\\Jürgen\\x.exe" },
+    CHANGE.open,
+    CHANGE.close,
+  );
+  for (const printed of ["J\ufffdrgen", "J?rgen", "Jürgen"]) {
+    rules.set(SPEC.name, KEPT.replace("x\\other.exe", `${printed}\\x.exe`));
+    const again = drive(openSequence(spoilt), rules, () => said(""));
+    assertEquals(again.result.type, "already", printed);
+  }
   // Somebody changed our rule: it is theirs now.
   for (
     const changed of [
@@ -436,6 +500,7 @@ Deno.test("windows sequence: refused, without effect, changed, unreadable", () =
       KEPT.replace("Action=Allow", "Action=Block"),
       KEPT.replace("|RA4=LocalSubnet", ""),
       KEPT.replace("Active=TRUE", "Active=FALSE"),
+      KEPT.replace("other.exe", "another.exe"),
       KEPT.replace("|Name=", "|IFType=Wireless|Name="),
       "garbage",
     ]

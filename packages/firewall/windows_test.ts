@@ -1,6 +1,6 @@
 // The firewall of Windows on recorded answers (see testdata/README.md): it was
 // not run on the real system.
-import { assert, assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
 import { checkAccess } from "./check_access.ts";
 import { inspectFirewall } from "./inspect_firewall.ts";
 import { planAccess } from "./plan_access.ts";
@@ -35,8 +35,8 @@ const PRIVATE: Record<string, Ran | string> = {
   ),
   "reg query HKLM\\SYSTEM\\CurrentControlSet\\Services\\MpsSvc /v Start":
     "\r\nHKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\MpsSvc\r\n    Start    REG_DWORD    0x2\r\n\r\n",
-  "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3 /v Install":
-    "\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\PowerShell\\3\r\n    Install    REG_DWORD    0x1\r\n",
+  "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine /v PowerShellVersion":
+    "\r\nHKEY_LOCAL_MACHINE\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine\r\n    PowerShellVersion    REG_SZ    5.1.19041.1\r\n\r\n",
   "whoami /groups /fo csv /nh":
     '"Mandatory Label\\Medium Mandatory Level","Label","S-1-16-8192",""\r\n',
   [CONNECTIONS]: connected(["Wi-Fi", 1]),
@@ -246,7 +246,9 @@ Deno.test("windows: one narrow rule, in PowerShell or netsh", async () => {
   );
   assertEquals(narrow.after.status, "would-open");
   const netsh: Answers = { ...PRIVATE };
-  delete netsh["reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3 /v Install"];
+  delete netsh[
+    "reg query HKLM\\SOFTWARE\\Microsoft\\PowerShell\\3\\PowerShellEngine /v PowerShellVersion"
+  ];
   const old = await plan(netsh, {
     port: 53,
     protocol: "udp",
@@ -267,10 +269,75 @@ Deno.test("windows: one narrow rule, in PowerShell or netsh", async () => {
   assertEquals(old.steps[0]!.argv[0], "C:\\Windows\\System32\\netsh.exe");
 });
 
+Deno.test("windows: rules that cannot be read may be any", async () => {
+  const answers = {
+    ...PRIVATE,
+    [`reg query ${POLICY_KEY} /s`]: recording("windows/firewall_policy.txt")
+      .replace(
+        "v2.31|Action=Allow|Active=TRUE|Dir=In|Protocol=6|LPort=7000",
+        "Was|ist das",
+      ),
+  };
+  for (const port of [4000, 7000]) {
+    const outcome = await check(answers, { port, program: OTHER });
+    assert(outcome.status === "unknown");
+    assertMatch(outcome.why, /1 rules cannot be read.*D1C9A1AA/);
+  }
+});
+
+Deno.test("windows: a block on public networks is none on private ones", async () => {
+  // Blocked by the default at home, and by a dismissed prompt elsewhere.
+  const request = { port: 4000, program: NODE };
+  const home = await plan(PRIVATE, request);
+  assert(home.status === "ready", JSON.stringify(home));
+  assertMatch(home.steps[0]!.script!, /-Profile Private /);
+  const cafe = await plan(PUBLIC, request, { publicNetworks: true });
+  assert(cafe.status === "refused");
+  assertMatch(cafe.why, /take that rule away first/);
+});
+
+Deno.test("windows: names of interfaces are freer, and letters may be lost", async () => {
+  const name = "vEthernet (Default Switch) ü";
+  const both = {
+    ...PRIVATE,
+    [CONNECTIONS]: connected(["Wi-Fi", 1], [name, 0]),
+  };
+  const request = { port: 7000, program: NODE, interface: name };
+  assertEquals((await check(both, request)).status, "blocked-by");
+  await assertRejects(
+    () => check(both, { port: 1, interface: "a\nb" }),
+    TypeError,
+    "interface",
+  );
+  // reg.exe prints `ü` in the code page of the console.
+  const lost = {
+    ...PRIVATE,
+    [`reg query ${POLICY_KEY} /s`]: recording("windows/firewall_policy.txt")
+      .replaceAll(
+        "C:\\Users\\me\\node.exe",
+        "C:\\Users\\J\ufffdrgen\\node.exe",
+      ),
+  };
+  const program = "C:\\Users\\Jürgen\\node.exe";
+  const where = { port: 7000, interface: "Wi-Fi" };
+  const answers = { ...lost, [CONNECTIONS]: connected(["Wi-Fi", 0]) };
+  const maybe = await check(answers, { ...where, program });
+  assertEquals(maybe.status, "unknown");
+  assertEquals(
+    (await check(answers, { ...where, program: OTHER })).status,
+    "open",
+  );
+});
+
 Deno.test("windows: what a plan does not do", async () => {
   // On a public network only when it is asked for.
   const closed = await plan(PUBLIC, { port: 4000, program: OTHER });
-  assert(closed.status === "ready" || closed.status === "refused");
+  assert(closed.status === "refused");
+  assertMatch(closed.why, /unless publicNetworks is set/);
+  const wide = await plan(PUBLIC, { port: 4000, program: OTHER }, {
+    publicNetworks: true,
+  });
+  assertEquals(wide.status, "ready");
   const onlyPublic = { port: 7000, program: NODE };
   const conflict = await plan(PUBLIC, onlyPublic, { publicNetworks: true });
   assert(conflict.status === "refused");

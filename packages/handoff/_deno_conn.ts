@@ -47,9 +47,10 @@ async function find(): Promise<ConnClass | undefined> {
  */
 export async function denoConn(
   fd: number,
-  localAddr: SocketAddr,
-  remoteAddr: SocketAddr,
+  localAddr: SocketAddr | null,
+  remoteAddr: SocketAddr | null,
 ): Promise<Deno.TcpConn | undefined> {
+  if (localAddr === null || remoteAddr === null) return undefined;
   const Conn = await connClass();
   if (Conn === undefined) return undefined;
   const handle = new (handles()!.TCP)(KIND_CONN);

@@ -18,10 +18,15 @@ import { DetachedSocket, type DetachedSocketParts } from "./detached_socket.ts";
 
 /** Takes a descriptor over, as what it is known to be. */
 export function holdFd(fd: number, parts: DetachedSocketParts): DetachedSocket {
-  const handle = openHandle(fd, parts.kind);
-  if (handle !== undefined) return new DetachedSocket(handle, fd, parts);
+  return new DetachedSocket(holdHandle(fd, parts.kind), fd, parts);
+}
+
+/** The handle alone, for those who make the object themselves. */
+export function holdHandle(fd: number, kind: SocketKind): RawHandle {
+  const handle = openHandle(fd, kind);
+  if (handle !== undefined) return handle;
   throw new Deno.errors.BadResource(
-    `Cannot hold descriptor ${fd}: it is not ${describeKind(parts.kind)}`,
+    `Cannot hold descriptor ${fd}: it is not ${describeKind(kind)}`,
   );
 }
 

@@ -41,11 +41,26 @@ export function socketCookie(libc: Libc, fd: number): string | undefined {
   return failed === 0 ? `${value[0]}:${value[1]}` : undefined;
 }
 
-/** Who is at the other end of a Unix socket: SO_PEERCRED of unix(7). */
+/** Who is at the other end of a Unix socket. */
+export interface PeerCredentials {
+  /** The process id, where the system tells it; a hint, since ids are reused. */
+  readonly pid: number | null;
+  /** The effective user id when it connected or listened. */
+  readonly uid: number;
+  /** The group id. */
+  readonly gid: number;
+}
+
+/** Who is at the other end: SO_PEERCRED of unix(7), getpeereid(3) on macOS. */
 export function peerCredentials(
-  { call, layout }: Libc,
+  { call, layout, darwin }: Libc,
   fd: number,
-): { readonly pid: number; readonly uid: number; readonly gid: number } | null {
+): PeerCredentials | null {
+  if (darwin !== undefined) {
+    const gid = new Uint32Array(new ArrayBuffer(4));
+    if (darwin.getpeereid(fd, value, gid) !== 0) return null;
+    return { pid: null, uid: value[0]!, gid: gid[0]! };
+  }
   if (layout.SO_PEERCRED === undefined) return null;
   length[0] = 12;
   const failed = call.getsockopt(

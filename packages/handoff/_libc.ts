@@ -63,9 +63,14 @@ const ERRNO = {
 const LINUX_ONLY = {
   epoll_ctl: { parameters: ["i32", "i32", "i32", "buffer"], result: "i32" },
   readlink: { parameters: ["buffer", "buffer", "usize"], result: "isize" },
+  accept4: { parameters: ["i32", "buffer", "buffer", "i32"], result: "i32" },
 } as const satisfies Deno.ForeignLibraryInterface;
 
 type Bytes = Uint8Array<ArrayBuffer> | Uint32Array<ArrayBuffer>;
+
+const DARWIN_ONLY = {
+  getpeereid: { parameters: ["i32", "buffer", "buffer"], result: "i32" },
+} as const satisfies Deno.ForeignLibraryInterface;
 
 /** The functions that every system has; see their man pages. */
 export interface Symbols {
@@ -114,6 +119,12 @@ export interface Symbols {
 export interface LinuxSymbols {
   epoll_ctl(epfd: number, op: number, fd: number, event: Bytes): number;
   readlink(path: Bytes, to: Bytes, count: bigint): bigint;
+  accept4(fd: number, address: null, length: null, flags: number): number;
+}
+
+/** Those of macOS. */
+export interface DarwinSymbols {
+  getpeereid(fd: number, uid: Bytes, gid: Bytes): number;
 }
 
 /** The C library of this system. */
@@ -123,6 +134,8 @@ export interface Libc {
   readonly call: Symbols;
   /** Only on Linux. */
   readonly linux: LinuxSymbols | undefined;
+  /** Only on macOS. */
+  readonly darwin: DarwinSymbols | undefined;
   /** The error of the last call; ask right after it. */
   errno(): number;
 }
@@ -146,6 +159,32 @@ export const LIBC_PATHS: Readonly<Record<string, readonly string[]>> = {
 };
 
 let loaded: Libc | null | undefined;
+const libraries: Deno.DynamicLibrary<Deno.ForeignLibraryInterface>[] = [];
+let users = 0;
+const closers: Set<() => void> = new Set();
+
+/**
+ * Says that somebody uses the library for a time; gives how to say that it is
+ * over. After the last one it is unloaded, so that tests with Deno's resource
+ * sanitizer see no leak.
+ */
+export function useLibc(): () => void {
+  users++;
+  let over = false;
+  return () => {
+    if (over) return;
+    over = true;
+    if (--users > 0) return;
+    for (const close of closers) close();
+    for (const library of libraries.splice(0)) library.close();
+    loaded = undefined;
+  };
+}
+
+/** Runs before the library is unloaded. */
+export function beforeUnload(close: () => void): void {
+  closers.add(close);
+}
 
 /**
  * The C library; `undefined` where it may not be used (no `--allow-ffi` for
@@ -171,11 +210,25 @@ function load(): Libc | null {
   return null;
 }
 
+function keep<S extends Deno.ForeignLibraryInterface>(
+  library: Deno.DynamicLibrary<S>,
+): unknown {
+  libraries.push(
+    library as unknown as Deno.DynamicLibrary<Deno.ForeignLibraryInterface>,
+  );
+  return library.symbols;
+}
+
 function open(path: string, os: "linux" | "darwin"): Libc {
-  const call = Deno.dlopen(path, SYMBOLS).symbols as unknown as Symbols;
-  const { location } = Deno.dlopen(path, { location: ERRNO[os] }).symbols;
+  const call = keep(Deno.dlopen(path, SYMBOLS)) as unknown as Symbols;
+  const { location } = keep(Deno.dlopen(path, { location: ERRNO[os] })) as {
+    location(): bigint;
+  };
   const linux = os === "linux"
-    ? Deno.dlopen(path, LINUX_ONLY).symbols as unknown as LinuxSymbols
+    ? keep(Deno.dlopen(path, LINUX_ONLY)) as unknown as LinuxSymbols
+    : undefined;
+  const darwin = os === "darwin"
+    ? keep(Deno.dlopen(path, DARWIN_ONLY)) as unknown as DarwinSymbols
     : undefined;
   const number = new Int32Array(new ArrayBuffer(4));
   return {
@@ -183,6 +236,7 @@ function open(path: string, os: "linux" | "darwin"): Libc {
     layout: os === "linux" ? LINUX : DARWIN,
     call,
     linux,
+    darwin,
     errno: () => {
       call.copyFrom(number, location(), 4n);
       return number[0]!;

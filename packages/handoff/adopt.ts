@@ -11,6 +11,7 @@ import {
 import { denoConn } from "./_deno_conn.ts";
 import type { RawHandle } from "./_handles.ts";
 import { holdAnyFd } from "./_hold_fd.ts";
+import { MovedConn } from "./_moved_conn.ts";
 import { badResource } from "./_os_errors.ts";
 import {
   describeKind,
@@ -32,8 +33,9 @@ export interface Adopted {
   /** A `node:net` socket, paused; its unread bytes come first. */
   readonly socket: Socket;
   /**
-   * A connection with Deno's interface: Deno's own where nothing is unread and
-   * Deno's class can be had, else one over `node:net`.
+   * A connection with Deno's interface: Deno's own where its class can be had
+   * (which takes `--allow-net=127.0.0.1`, once), else one over `node:net`;
+   * unread bytes come first.
    */
   readonly conn: Deno.TcpConn;
   /** A listener of this package, which can be passed on. */
@@ -149,14 +151,11 @@ function pausedSocket(fd: number): Socket {
 }
 
 async function adoptConn(socket: DetachedSocket): Promise<Deno.TcpConn> {
-  const { localAddr, remoteAddr } = socket;
-  if (socket.unread.byteLength === 0 && localAddr && remoteAddr) {
-    const fd = moveOut(socket);
-    const conn = await denoConn(fd, localAddr, remoteAddr);
-    if (conn !== undefined) return conn;
-    return connFromSocket(pausedSocket(fd));
-  }
-  return connFromSocket(adoptNode(socket), { localAddr, remoteAddr });
+  const { localAddr, remoteAddr, unread } = socket;
+  const fd = moveOut(socket);
+  const conn = await denoConn(fd, localAddr, remoteAddr) ??
+    connFromSocket(pausedSocket(fd), { localAddr, remoteAddr });
+  return unread.byteLength === 0 ? conn : new MovedConn(conn, unread);
 }
 
 async function adoptListener(

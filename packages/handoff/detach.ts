@@ -10,6 +10,7 @@ import { detachDeno, detachDenoListener } from "./_detach_deno.ts";
 import { datagramHandleOf, handleOf, type RawHandle } from "./_handles.ts";
 import { holdFd } from "./_hold_fd.ts";
 import { libc } from "./_libc.ts";
+import { MovedConn } from "./_moved_conn.ts";
 import { impossible, needsFfi, notSupported } from "./_not_supported.ts";
 import { gone } from "./_os_errors.ts";
 import type { SocketAddr } from "./_socket_kind.ts";
@@ -85,6 +86,11 @@ export async function detach(
   if (cannot !== undefined) throw cannot;
   if (socket instanceof DetachedSocket) return socket;
   if (Deno.build.os === "windows") throw notSupported("detach a socket");
+  if (socket instanceof MovedConn) {
+    const { conn, unread } = MovedConn.take(socket);
+    const all = join([options.unread, unread]);
+    return await detach(conn, { ...options, unread: all });
+  }
   if (socket instanceof SocketConn) return await detachOwn(socket, options);
   if (socket instanceof PassableListener) return await takeListener(socket);
   if (socket instanceof Socket) return await detachNode(socket, options);

@@ -9,10 +9,12 @@ import { detach, type Detachable } from "./detach.ts";
 import type { DetachedSocket } from "./detached_socket.ts";
 import { HandoffError } from "./error.ts";
 import { listen } from "./listen.ts";
-import { libc } from "./_libc.ts";
+import { libc, useLibc } from "./_libc.ts";
 import { countFds, countFdsAtMost } from "./testdata/fds.ts";
 
-libc(); // Else the first test would seem to leak it.
+// Else the first test would seem to leak it.
+useLibc();
+libc();
 const HOST = "127.0.0.1";
 
 /** A connection of each kind that has a reader, and its plain peer. */

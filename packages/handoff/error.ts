@@ -1,3 +1,5 @@
+import type { DetachedSocket } from "./detached_socket.ts";
+
 /**
  * What went wrong, for programs to match on. The README has the remedy of
  * each.
@@ -18,6 +20,14 @@
  * - `handoff/digest-mismatch`: the state that arrived is not the one sent.
  * - `handoff/state-too-large`: the state is past the limit.
  * - `handoff/predecessor-gone`: the predecessor ended before it gave its state.
+ * - `handoff/refused`: the receiver did not want the socket.
+ * - `handoff/not-trusted`: the peer is another user, or its token is not the
+ *   right one.
+ * - `handoff/surprise`: what arrived is not what was announced, or not wanted.
+ * - `handoff/quota`: a peer sent more than it may.
+ * - `handoff/timed-out`: the peer did not answer in time.
+ * - `handoff/peer-gone`: the peer ended, or nobody listens at the path.
+ * - `handoff/insecure-path`: others may reach the socket's path.
  */
 export type HandoffErrorCode =
   | "handoff/not-supported"
@@ -31,7 +41,14 @@ export type HandoffErrorCode =
   | "handoff/bad-bytes"
   | "handoff/digest-mismatch"
   | "handoff/state-too-large"
-  | "handoff/predecessor-gone";
+  | "handoff/predecessor-gone"
+  | "handoff/refused"
+  | "handoff/not-trusted"
+  | "handoff/surprise"
+  | "handoff/quota"
+  | "handoff/timed-out"
+  | "handoff/peer-gone"
+  | "handoff/insecure-path";
 
 /** Options for {@linkcode HandoffError}. */
 export interface HandoffErrorOptions extends ErrorOptions {
@@ -41,6 +58,14 @@ export interface HandoffErrorOptions extends ErrorOptions {
    * @default {false}
    */
   readonly frozen?: boolean | undefined;
+  /** The sockets that could not be sent. */
+  readonly sockets?: readonly DetachedSocket[] | undefined;
+  /**
+   * Whether the other process may have got them all the same.
+   *
+   * @default {false}
+   */
+  readonly uncertain?: boolean | undefined;
 }
 
 /**
@@ -55,6 +80,16 @@ export class HandoffError extends Error {
    * program has to thaw what it froze.
    */
   readonly frozen: boolean;
+  /**
+   * The sockets that could not be sent, still open and this process's: send
+   * them again, adopt them, or close them.
+   */
+  readonly sockets: readonly DetachedSocket[];
+  /**
+   * Whether the other process may have got them all the same: it read them, did
+   * not answer, and took no notice of the cancellation.
+   */
+  readonly uncertain: boolean;
 
   /** Makes an error; `message` says action, state and remedy. */
   constructor(
@@ -66,5 +101,7 @@ export class HandoffError extends Error {
     this.name = "HandoffError";
     this.code = code;
     this.frozen = options.frozen ?? false;
+    this.sockets = options.sockets ?? [];
+    this.uncertain = options.uncertain ?? false;
   }
 }

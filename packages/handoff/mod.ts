@@ -36,6 +36,28 @@ export {
   type PassableListenUnixOptions,
 } from "./listen.ts";
 export { PassableListener } from "./listener.ts";
+export type { PeerCredentials } from "./_kernel_socket.ts";
+export { type ReceivedParts, ReceivedSocket } from "./received_socket.ts";
+export type {
+  ReceiveOptions,
+  ReceiverStatus,
+  ReceiveSource,
+} from "./receive_options.ts";
+export { receiveSockets, SocketReceiver } from "./receiver.ts";
+export {
+  openSender,
+  type SenderOptions,
+  type SenderStatus,
+  type SendOptions,
+  sendSocket,
+  type SendTarget,
+  SocketSender,
+} from "./sender.ts";
+export type {
+  TransferEvent,
+  TransferMode,
+  TransferredSocket,
+} from "./transfer_event.ts";
 export {
   connFromSocket,
   SocketConn,

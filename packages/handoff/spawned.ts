@@ -24,6 +24,13 @@ export interface ControlChannel {
   close(): void;
 }
 
+const children: WeakMap<SpawnedProcess, ChildProcess> = new WeakMap();
+
+/** For this package: the process as node:child_process has it. */
+export function childOf(spawned: SpawnedProcess): ChildProcess {
+  return children.get(spawned)!;
+}
+
 /** A process started by `spawnWithSockets`. */
 export class SpawnedProcess implements AsyncDisposable {
   /** Its process id. */
@@ -42,6 +49,7 @@ export class SpawnedProcess implements AsyncDisposable {
   /** Takes over a process that has started; see `spawnWithSockets`. */
   constructor(child: ChildProcess, control: ControlChannel | null) {
     this.#child = child;
+    children.set(this, child);
     this.control = control;
     this.pid = child.pid!;
     this.status = new Promise((resolve) => {

@@ -8,7 +8,19 @@ export function checkName(name: string): void {
   throw new TypeError(
     `Cannot resolve ${
       JSON.stringify(name)
-    }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all`,
+    }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all; an IPv6 address goes without brackets`,
+  );
+}
+
+/** Refuses what are no families. */
+export function checkFamilies(families: readonly string[]): void {
+  if (
+    families.length > 0 && families.every((f) => f === "v4" || f === "v6")
+  ) return;
+  throw new TypeError(
+    `Cannot resolve: families must be "v4", "v6" or both: current value is ${
+      JSON.stringify(families)
+    }`,
   );
 }
 

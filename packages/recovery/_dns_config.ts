@@ -79,6 +79,8 @@ export function wireName(name: string): string | undefined {
   let ascii = name;
   // deno-lint-ignore no-control-regex -- that is what is looked for
   if (/[^\x00-\x7f]/.test(name)) {
+    // In a URL these would end the name, or stand before it.
+    if (/[/\\?#@:[\]%\s]/.test(name)) return undefined;
     try {
       ascii = new URL(`http://${name}/`).hostname;
     } catch {
@@ -88,6 +90,7 @@ export function wireName(name: string): string | undefined {
   const bare = ascii.replace(/\.$/, "");
   const labels = bare.split(".");
   const right = bare.length > 0 && bare.length <= 253 &&
-    labels.every((label) => /^[A-Za-z0-9_-]{1,63}$/.test(label));
+    labels.every((label) => /^[A-Za-z0-9_-]{1,63}$/.test(label)) &&
+    isIP(bare) === 0;
   return right ? ascii.toLowerCase() : undefined;
 }

@@ -8,6 +8,7 @@ import dgram from "node:dgram";
 import { isIPv6 } from "node:net";
 import {
   isAnswerTo,
+  isNotUnderstood,
   isTruncated,
   type Question,
   readAnswer,
@@ -35,20 +36,35 @@ function dnsPacket(): Promise<DnsPacket> {
   return loading;
 }
 
-/** Asks; it never rejects but for the signal, after which nothing is open. */
+/** Asks; it never rejects, and nothing is open after the signal. */
 export async function askServer(
   server: DnsServer,
   question: Question,
   signal: AbortSignal,
 ): Promise<DnsAnswer> {
   const packet = await dnsPacket();
-  if (signal.aborted) return { kind: "silent" };
+  const message = await exchange(packet, server, question, signal, true);
+  // Servers that are older than EDNS do not understand the question with it.
+  const plain = isNotUnderstood(message) && !signal.aborted
+    ? await exchange(packet, server, question, signal, false)
+    : message;
+  return plain === undefined ? { kind: "silent" } : readAnswer(plain, question);
+}
+
+/** The message that answers; `undefined` where none came. */
+async function exchange(
+  packet: DnsPacket,
+  server: DnsServer,
+  question: Question,
+  signal: AbortSignal,
+  edns: boolean,
+): Promise<unknown> {
+  if (signal.aborted) return undefined;
+  const extra = { type: "OPT", name: ".", udpPayloadSize: PAYLOAD_BYTES };
   const bytes = packet.encode({
     ...{ id: question.id, type: "query", flags: RECURSION_DESIRED },
     questions: [{ type: question.type, name: question.name }],
-    additionals: [{
-      ...{ type: "OPT", name: ".", udpPayloadSize: PAYLOAD_BYTES },
-    }],
+    additionals: edns ? [extra] : [],
   });
   const read = (answer: Uint8Array): unknown => {
     try {
@@ -58,18 +74,18 @@ export async function askServer(
       return undefined; // Not DNS, or not whole.
     }
   };
-  const datagrams = mayBindFor(server.hostname);
-  if (datagrams) {
+  let cut: unknown;
+  if (mayBindFor(server.hostname)) {
     const message = await byDatagram(server, bytes, read, signal);
-    if (message === undefined) return { kind: "silent" };
-    if (!isTruncated(message)) return readAnswer(message, question);
+    if (message === undefined || !isTruncated(message)) return message;
+    cut = message;
   }
   const whole = await byTcp(server, bytes, signal).then(
     (answer) => answer && read(answer),
     () => undefined,
   );
-  if (whole !== undefined) return readAnswer(whole, question);
-  return { kind: signal.aborted || !datagrams ? "silent" : "malformed" };
+  // Some networks let no TCP through: a part of the addresses is enough.
+  return whole ?? (signal.aborted ? undefined : cut);
 }
 
 function byDatagram(

@@ -10,6 +10,8 @@ const TTL_MAX_SECONDS = 86_400;
 /** Records of one answer that are looked at. */
 const RECORDS_MAX = 64;
 const RCODE_BITS = 0x0f;
+/** FORMERR, SERVFAIL, NOTIMP, REFUSED. */
+const HEAD_ALONE: ReadonlySet<number> = new Set([1, 2, 4, 5]);
 const RCODES: readonly DnsAnswer["kind"][] = [
   "addresses",
   "malformed", // FORMERR
@@ -34,13 +36,20 @@ export function isAnswerTo(message: unknown, question: Question): boolean {
   if (id !== question.id || type !== "response") return false;
   if (typeof flags !== "number") return false;
   const [asked] = list(questions).map(record);
-  return asked !== undefined && asked.type === question.type &&
+  // Who fails may send a head alone: it has no more to say.
+  if (asked === undefined) return HEAD_ALONE.has(flags & RCODE_BITS);
+  return asked.type === question.type &&
     sameName(asked.name, question.name);
 }
 
 /** Whether it says that the rest came too late for a datagram. */
 export function isTruncated(message: unknown): boolean {
   return record(message).flag_tc === true;
+}
+
+/** Whether it may have failed for what is newer than itself, RFC 6891 §7. */
+export function isNotUnderstood(message: unknown): boolean {
+  return [1, 4].includes(Number(record(message).flags) & RCODE_BITS);
 }
 
 /** Reads a message that {@linkcode isAnswerTo} has let through. */
@@ -70,9 +79,26 @@ export function readAnswer(message: unknown, question: Question): DnsAnswer {
   if (nobody !== undefined) {
     return { kind: "sinkhole", address: nobody.address };
   }
+  // What was cut off may hold some.
+  if (addresses.length === 0 && isTruncated(message)) {
+    return { kind: "server-failure" };
+  }
   return addresses.length === 0
     ? { kind: "no-data" }
     : { kind: "addresses", addresses };
+}
+
+/** IPv6 first, then the families in turn (RFC 8305 §4). */
+export function interleave(
+  lists: readonly (readonly ResolvedAddress[])[],
+): ResolvedAddress[] {
+  const flat = lists.flat();
+  const six = flat.filter(({ family }) => family === "v6");
+  const four = flat.filter(({ family }) => family === "v4");
+  return Array.from(
+    { length: Math.max(six.length, four.length) },
+    (_, i) => [six[i], four[i]],
+  ).flat().filter((address) => address !== undefined);
 }
 
 /** The name and every alias that stands for it, in lower case. */

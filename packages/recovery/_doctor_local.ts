@@ -3,7 +3,7 @@
  * this program do. The readers are pure.
  */
 import dgram from "node:dgram";
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 import type {
   AddressFinding,
   Findings,
@@ -12,6 +12,7 @@ import type {
 } from "./_doctor_findings.ts";
 import { pauseUntil } from "./_pause.ts";
 import { mayBindFor } from "./_permissions.ts";
+import { plainAddress, routeQuestion } from "./_usable_rules.ts";
 import { classify } from "./classify.ts";
 
 type Row = Readonly<Record<string, unknown>>;
@@ -92,16 +93,16 @@ export async function readRoutes(
 ): Promise<readonly RouteFinding[] | undefined> {
   const ways = await Promise.all(
     addresses.map(async (to) => {
-      const rows = await rowsOf(["-j", "route", "get", to], signal);
+      const rows = await rowsOf(["-j", ...routeQuestion(to)], signal);
       if (rows === undefined) return undefined;
       if (rows.length > 0) return routeOf(to, rows[0]!);
       // `route get` fails for a route that forbids; it stands in the tables.
-      const family = isIP(to) === 6 ? "-6" : "-4";
+      const family = isIP(plainAddress(to)) === 6 ? "-6" : "-4";
       const all = await rowsOf(
         ["-j", family, "route", "show", "table", "all"],
         signal,
       );
-      return routeOf(to, all?.find(forbids(to)) ?? {});
+      return routeOf(to, all?.find(forbids(plainAddress(to))) ?? {});
     }),
   );
   return ways.includes(undefined) ? undefined : ways as RouteFinding[];
@@ -110,20 +111,22 @@ export async function readRoutes(
 const FORBIDDING = ["blackhole", "prohibit", "throw", "unreachable"];
 
 /** Whether a route that forbids can be meant for an address; pure. */
-function forbids(to: string): (row: Row) => boolean {
+export function forbids(to: string): (row: Row) => boolean {
   return ({ type, dst }) =>
     FORBIDDING.includes(String(type)) &&
-    (dst === "default" || dst === to ||
-      typeof dst === "string" && sameStart(dst, to));
+    (dst === "default" || typeof dst === "string" && covers(dst, to));
 }
 
-/** Whether a prefix of whole groups (bytes, or 16 bits) covers an address. */
-function sameStart(prefix: string, address: string): boolean {
+/** Whether a prefix such as `10.64.0.0/10` covers an address. */
+function covers(prefix: string, address: string): boolean {
   const [net = "", length = ""] = prefix.split("/");
-  const [mark, bits] = net.includes(":") ? [":", 16] : [".", 8];
-  const whole = Math.floor(Number(length) / bits);
-  const start = net.split(mark).slice(0, whole).join(mark);
-  return whole > 0 && address.startsWith(start + mark);
+  const family = isIP(net) === 6 ? "ipv6" : "ipv4";
+  const bits = Number(length === "" ? (family === "ipv6" ? 128 : 32) : length);
+  const most = family === "ipv6" ? 128 : 32;
+  if (isIP(net) === 0 || !(bits >= 0 && bits <= most)) return false;
+  const list = new BlockList();
+  list.addSubnet(net, bits, family);
+  return list.check(address, isIP(address) === 6 ? "ipv6" : "ipv4");
 }
 
 /** Reads one row of `ip -j route`; pure. */

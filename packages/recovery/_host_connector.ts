@@ -70,7 +70,7 @@ function lookUpsOf(
   options: ResolveOptions | false,
   signal: AbortSignal,
 ): LookUps {
-  if (isIP(hostname.replace(/%.*$/, "")) !== 0) {
+  if (isIP(hostname) !== 0) {
     return { [familyOf(hostname)]: Promise.resolve([hostname]) };
   }
   // The system looks the name up by itself, whichever family it finds.

@@ -85,6 +85,25 @@ function isOver(
   return since !== undefined && now - since >= deadlineMs;
 }
 
+/** The name of a connection: both ends, without zones and IPv4 in IPv6. */
+export function pairsOf(from: string, to: string): string {
+  return [from, to].map((text) =>
+    text.replace(/%[^\]:]*/, "").replace(/\[::ffff:([0-9.]+)\]/i, "$1")
+  ).join(" ");
+}
+
+/** What `ss -tinHO` says of each connection, by {@linkcode pairsOf}. */
+export function readSsRows(text: string): ReadonlyMap<string, KernelWord> {
+  const rows = new Map<string, KernelWord>();
+  for (const line of text.split("\n")) {
+    const [, , , from, to] = line.trim().split(/\s+/);
+    const word = readSs(line);
+    if (from === undefined || to === undefined || word === undefined) continue;
+    rows.set(pairsOf(from, to), word);
+  }
+  return rows;
+}
+
 /** What `ss -tinHO` says of the one connection that it was asked for. */
 export function readSs(text: string): KernelWord | undefined {
   const line = text.split("\n").find((line) => line.trim() !== "");

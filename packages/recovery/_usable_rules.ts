@@ -26,16 +26,40 @@ export type UsableVerdict =
 
 type Row = Readonly<Record<string, unknown>>;
 
+/**
+ * An address as the kernel writes it, in lower case and short, without the zone;
+ * one of IPv4 that is written as IPv6 goes by the tables of IPv4.
+ */
+export function plainAddress(address: string): string {
+  const bare = address.replace(/%.*$/, "");
+  if (!bare.includes(":")) return bare;
+  const short = new URL(`http://[${bare}]/`).hostname.slice(1, -1);
+  const mapped = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(short);
+  if (mapped === null) return short;
+  return mapped.slice(1).map((group) => parseInt(group, 16))
+    .map((group) => `${group >> 8}.${group & 255}`).join(".");
+}
+
+/** What `ip route get` is asked, word by word: a zone is an interface. */
+export function routeQuestion(address: string): string[] {
+  const zone = /%(.+)$/.exec(address)?.[1];
+  const device = zone === undefined
+    ? []
+    : ["dev", /^\d+$/.test(zone) ? `if${zone}` : zone];
+  return ["route", "get", plainAddress(address), ...device];
+}
+
 /** What `ip -j -force -batch -` is asked about a destination. */
 export function usableBatch(address: string): string {
-  return `route get ${address}\naddr show\nneigh show\n`;
+  return `${routeQuestion(address).join(" ")}\naddr show\nneigh show\n`;
 }
 
 /** Judges its answer; an `ip` that does not understand gives nothing. */
 export function judgeUsable(
-  address: string,
+  destination: string,
   output: string,
 ): UsableVerdict | undefined {
+  const address = plainAddress(destination);
   const lists = output.split("\n").filter((line) => line.trim() !== "")
     .map(rowsOf);
   if (lists.length === 0 || lists.some((list) => list === undefined)) {

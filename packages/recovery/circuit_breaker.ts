@@ -14,7 +14,8 @@ export interface CircuitBreakerOptions {
    */
   readonly failures?: number | undefined;
   /**
-   * How long it stays open before one call is let through, in milliseconds.
+   * How long it stays open before one call is let through, in milliseconds; and
+   * how long that one keeps the others away, if it does not end.
    *
    * @default {10_000}
    */
@@ -48,7 +49,7 @@ export interface CircuitBreaker {
  * calls fail at once, so that a service that is down is not kept down by its
  * clients, and its clients do not wait for it. After a while one call is let
  * through: its success closes the breaker, its failure opens it for as long
- * again.
+ * again. What comes of calls that began before it opened changes nothing.
  *
  * ```ts
  * import { circuitBreaker, RecoveryError } from "@holdfast/recovery";
@@ -98,7 +99,9 @@ class Breaker implements CircuitBreaker {
   readonly #rules: Rules;
   #failed = 0;
   #openedAt = -Infinity;
-  #trying = false;
+  #tryingSince = -Infinity;
+  /** Grows when it opens or closes: what began before counts no more. */
+  #era = 0;
   #last: unknown;
 
   constructor(rules: Rules) {
@@ -113,32 +116,47 @@ class Breaker implements CircuitBreaker {
 
   async run<T>(fn: () => Promise<T>): Promise<T> {
     const { status } = this;
-    // One at a time is let through to try.
-    if (status === "open" || status === "half-open" && this.#trying) {
+    const { now, openMs } = this.#rules;
+    // One at a time is let through to try, unless it never ends.
+    const trying = now() - this.#tryingSince < openMs;
+    if (status === "open" || status === "half-open" && trying) {
       throw new RecoveryError(
         "recovery/open-circuit",
         `Cannot call: it failed ${this.#failed} times in a row: wait for it to be tried again`,
         { cause: this.#last },
       );
     }
-    const trying = status === "half-open";
-    if (trying) this.#trying = true;
+    const era = this.#era;
+    const tries = status === "half-open";
+    if (tries) this.#tryingSince = now();
     try {
       const result = await fn();
-      this.#failed = 0;
+      if (era === this.#era) this.#works();
       return result;
     } catch (error) {
-      if (this.#rules.counts(error)) {
-        this.#failed++;
-        this.#last = error;
-        if (this.#failed >= this.#rules.failures) {
-          this.#openedAt = this.#rules.now();
-        }
-      }
+      if (era === this.#era && this.#rules.counts(error)) this.#fails(error);
       throw error;
     } finally {
-      if (trying) this.#trying = false;
+      if (tries && era === this.#era) this.#tryingSince = -Infinity;
     }
+  }
+
+  #works(): void {
+    if (this.#failed >= this.#rules.failures) this.#turn();
+    this.#failed = 0;
+  }
+
+  #fails(error: unknown): void {
+    this.#failed++;
+    this.#last = error;
+    if (this.#failed < this.#rules.failures) return;
+    this.#openedAt = this.#rules.now();
+    this.#turn();
+  }
+
+  #turn(): void {
+    this.#era++;
+    this.#tryingSince = -Infinity;
   }
 
   halfOpen(): void {

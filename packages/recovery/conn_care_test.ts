@@ -158,6 +158,29 @@ Deno.test("timedReader() loses nothing when it is late, where Promise.race does"
   assertEquals(await reader.read(10_000), null);
 });
 
+Deno.test("a connection that takes nothing stalls, and two reads at once are refused", async () => {
+  let writes = 0;
+  const shy = {
+    write: () => {
+      if (++writes > 1_000) throw new Error("it goes on for ever");
+      return Promise.resolve(0);
+    },
+  };
+  const error = await assertRejects(
+    () => writeAll(shy, new Uint8Array(1)),
+    RecoveryError,
+  );
+  assertEquals(error.code, "recovery/write-stalled");
+  const [conn, other] = await pair();
+  using _other = other;
+  using _conn = conn;
+  const reader = timedReader(conn);
+  const first = reader.read(10_000);
+  await assertRejects(() => reader.read(10_000), TypeError, "under way");
+  await other.write(new Uint8Array([1]));
+  assertEquals(await first, new Uint8Array([1]));
+});
+
 Deno.test("latched() keeps the reset that a write met, and writes to nobody", async () => {
   const server = net.createServer((socket) => {
     socket.on("error", () => {});

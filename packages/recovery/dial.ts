@@ -1,6 +1,9 @@
+import { isIP } from "node:net";
 import { Dialling } from "./_dialling.ts";
+import { checkFamilies, checkName } from "./_dns_arguments.ts";
 import { hostConnector } from "./_host_connector.ts";
 import { checkNumber } from "./_options.ts";
+import { TIMER_MAX_MS } from "./_pause.ts";
 import type {
   Closable,
   DialTarget,
@@ -8,9 +11,6 @@ import type {
   DialTlsOptions,
   DialWithOptions,
 } from "./dial_options.ts";
-
-/** The longest time that a timer can hold: past it, it fires at once. */
-const TIMER_MAX_MS = 2 ** 31 - 1;
 
 /**
  * Connects, and keeps trying as long as that is of use: within a deadline,
@@ -50,7 +50,7 @@ const TIMER_MAX_MS = 2 ** 31 - 1;
  * @throws {RecoveryError} `recovery/gave-up` when trying again cannot help,
  * with the error as `cause`.
  * @throws {RangeError} When an option or a port is out of bounds.
- * @throws {TypeError} When there is no target.
+ * @throws {TypeError} When there is no target, or a hostname can be none.
  * @throws The reason of the signal, when it is aborted.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8305 | RFC 8305}, Happy Eyeballs
  */
@@ -90,7 +90,7 @@ export async function dial<T extends DialTarget>(
   options.signal?.throwIfAborted();
   const dialling = new Dialling<T, Closable>(
     targets,
-    connectorOf(options),
+    connectorOf(targets, options),
     limits,
     options,
   );
@@ -98,11 +98,19 @@ export async function dial<T extends DialTarget>(
 }
 
 function connectorOf<T extends DialTarget>(
+  targets: readonly T[],
   options: DialTcpOptions | DialTlsOptions | DialWithOptions<T, Closable>,
 ): DialWithOptions<T, Closable>["connect"] {
   if ("connect" in options && options.connect) return options.connect;
   const { hedgeMs = 150 } = options as DialTcpOptions;
   checkNumber("dial", "hedgeMs", hedgeMs, 1, Infinity);
+  const { resolve = {} } = options as DialTcpOptions;
+  if (resolve !== false) {
+    checkFamilies(resolve.families ?? ["v6", "v4"]);
+    for (const { hostname } of targets) {
+      if (isIP(hostname) === 0) checkName(hostname);
+    }
+  }
   return hostConnector(options as DialTcpOptions);
 }
 

@@ -2,7 +2,12 @@ import { testWith } from "@holdfast/testkit";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import { classify } from "./classify.ts";
 import { dial } from "./dial.ts";
-import type { AttemptEvent, Connector, DialTarget } from "./dial_options.ts";
+import type {
+  AttemptEvent,
+  Connector,
+  DialTarget,
+  DialWithOptions,
+} from "./dial_options.ts";
 import { RecoveryError } from "./errors.ts";
 
 const hostname = "127.0.0.1";
@@ -363,6 +368,9 @@ Deno.test("bad arguments fail by name and value", async () => {
     const [bad, options, message] of [
       [[], {}, "no target"],
       [{ hostname: "", port: 7 }, {}, "hostname"],
+      [{ hostname: "[::1]", port: 7 }, { connect: undefined }, "brackets"],
+      [{ hostname: "1.2.3.4%lo", port: 7 }, { connect: undefined }, "no name"],
+      [target, { connect: undefined, resolve: { families: [] } }, "families"],
       [{ hostname, port: 0 }, {}, "current value is 0"],
       [{ hostname, port: 1.5 }, {}, "current value is 1.5"],
       [target, { deadlineMs: Infinity }, "deadlineMs"],
@@ -372,7 +380,11 @@ Deno.test("bad arguments fail by name and value", async () => {
     ] as const
   ) {
     const error = await assertRejects(
-      () => dial(bad as DialTarget, { ...options, connect }),
+      () =>
+        dial(
+          bad as DialTarget,
+          { connect, ...options } as DialWithOptions<DialTarget, Fake>,
+        ),
       Error,
       message,
     );

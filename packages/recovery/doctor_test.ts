@@ -4,7 +4,7 @@ import { runInLab } from "@holdfast/testkit/lab";
 import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { Findings } from "./_doctor_findings.ts";
-import { linksOf, routeOf } from "./_doctor_local.ts";
+import { forbids, linksOf, routeOf } from "./_doctor_local.ts";
 import { judgeFindings } from "./_doctor_rules.ts";
 import { readHead } from "./_http_probe.ts";
 import { diagnose } from "./doctor.ts";
@@ -146,6 +146,28 @@ Deno.test("what programs say is read without trust", () => {
     302,
     "http://a/",
   ]);
+});
+
+Deno.test("a route that forbids is told by its prefix, bit by bit", () => {
+  const table: readonly (readonly [string, string, boolean])[] = [
+    ["10.64.0.0/10", "10.65.1.1", true],
+    ["10.64.0.0/10", "10.1.1.1", false],
+    ["10.0.0.0/31", "10.0.0.2", false],
+    ["128.0.0.0/1", "200.1.1.1", true],
+    ["fd00::/8", "fd66::1", true],
+    ["fd00::/8", "fe66::1", false],
+    ["192.0.2.1", "192.0.2.1", true],
+    ["192.0.2.0/64", "192.0.2.1", false],
+    ["nonsense/8", "192.0.2.1", false],
+    ["default", "192.0.2.1", true],
+  ];
+  for (const [dst, to, expected] of table) {
+    assertEquals(forbids(to)({ type: "blackhole", dst }), expected, dst);
+  }
+  assertEquals(
+    forbids("10.0.0.1")({ type: "unicast", dst: "10.0.0.0/8" }),
+    false,
+  );
 });
 
 Deno.test("diagnose() says what is wrong with its arguments, and obeys its signal", async () => {

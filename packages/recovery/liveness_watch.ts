@@ -1,10 +1,14 @@
 import type { Events } from "@holdfast/events";
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import {
-  type KernelWord,
+  type Answer,
+  askKernel,
+  mayAskKernel,
+  type Pair,
+} from "./_kernel_words.ts";
+import {
   type LivenessState,
   openLiveness,
-  readSs,
   stepLiveness,
 } from "./_liveness_rules.ts";
 import { checkNumber } from "./_options.ts";
@@ -48,10 +52,16 @@ export interface WatchLivenessOptions {
   readonly network?: NetworkSource | undefined;
 }
 
-/** A watch of one connection; it ends when disposed, or has said that it is dead. */
+/**
+ * A watch of one connection. It ends when it is disposed, has said that the path
+ * is dead, or the kernel no longer knows the connection.
+ */
 export interface Liveness
   extends Events<LivenessEvent>, Disposable, AsyncDisposable {
-  /** What it goes by: the kernel's word, heartbeats, or both. */
+  /**
+   * What it goes by: the kernel's word, heartbeats, or both; nothing where there
+   * is neither. The kernel's drops out when there turns out to be no `ss`.
+   */
   readonly by: readonly ("kernel" | "heartbeat")[];
 }
 
@@ -97,9 +107,8 @@ type Settled = WatchLivenessOptions & {
 };
 
 class Watch extends EventReader<LivenessEvent> implements Liveness {
-  readonly by: readonly ("kernel" | "heartbeat")[];
   readonly #options: Settled;
-  readonly #filter: readonly string[] | undefined;
+  readonly #pair: Pair | undefined;
   readonly #emitter: Emitter<LivenessEvent>;
   readonly #ending: AbortController = new AbortController();
   readonly #news: Disposable | undefined;
@@ -108,6 +117,8 @@ class Watch extends EventReader<LivenessEvent> implements Liveness {
   #beatAt: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #looking: Promise<void> | undefined;
+  /** How often in a row the kernel did not know it, once it had. */
+  #gone: number | undefined;
 
   constructor(
     conn: Pick<Deno.Conn, "localAddr" | "remoteAddr">,
@@ -117,17 +128,20 @@ class Watch extends EventReader<LivenessEvent> implements Liveness {
     super(emitter);
     this.#emitter = emitter;
     this.#options = options;
-    this.#filter = mayAskKernel() ? filterOf(conn) : undefined;
-    this.by = [
-      ...(this.#filter === undefined ? [] : ["kernel" as const]),
-      ...(options.heartbeat === undefined ? [] : ["heartbeat" as const]),
-    ];
+    this.#pair = pairOf(conn);
     this.#beatAt = performance.now() + options.heartbeatMs;
     this.#news = options.network?.on("*", () => {
       this.#beatAt = performance.now();
       this.#soon(0);
     });
     this.#soon(options.lookMs);
+  }
+
+  get by(): readonly ("kernel" | "heartbeat")[] {
+    return [
+      ...(this.#pair && mayAskKernel() ? ["kernel" as const] : []),
+      ...(this.#options.heartbeat ? ["heartbeat" as const] : []),
+    ];
   }
 
   [Symbol.dispose](): void {
@@ -155,8 +169,12 @@ class Watch extends EventReader<LivenessEvent> implements Liveness {
   async #look(): Promise<void> {
     const { signal } = this.#ending;
     if (performance.now() >= this.#beatAt) this.#beat();
-    const kernel = this.#filter && await askKernel(this.#filter, signal);
+    const answer = this.#pair && mayAskKernel()
+      ? await askKernel(this.#pair)
+      : undefined;
     if (signal.aborted) return;
+    if (this.#isGone(answer)) return this[Symbol.dispose]();
+    const kernel = answer === "gone" ? undefined : answer;
     const [state, dead] = stepLiveness(
       this.#state,
       { kernel, beating: this.#beating },
@@ -169,6 +187,15 @@ class Watch extends EventReader<LivenessEvent> implements Liveness {
     this[Symbol.dispose]();
   }
 
+  /** Twice in a row, once it was known: the program has closed it. */
+  #isGone(answer: Answer): boolean {
+    if (answer !== "gone") {
+      if (answer !== undefined) this.#gone = 0;
+      return false;
+    }
+    return this.#gone !== undefined && ++this.#gone >= 2;
+  }
+
   #beat(): void {
     const { heartbeat, heartbeatMs } = this.#options;
     this.#beatAt = performance.now() + heartbeatMs;
@@ -176,20 +203,14 @@ class Watch extends EventReader<LivenessEvent> implements Liveness {
     this.#beating = true;
     const done = (): void => void (this.#beating = false);
     // Its failure is no word on the path: the connection itself will say it.
-    heartbeat(this.#ending.signal).then(done, done);
+    Promise.try(heartbeat, this.#ending.signal).then(done, done);
   }
 }
 
-function mayAskKernel(): boolean {
-  return Deno.build.os === "linux" &&
-    Deno.permissions.querySync({ name: "run", command: "ss" }).state ===
-      "granted";
-}
-
-/** The words that make `ss` tell of this connection and no other. */
-function filterOf(
+/** How `ss` writes the two ends; `undefined` where it is no TCP. */
+function pairOf(
   { localAddr, remoteAddr }: Pick<Deno.Conn, "localAddr" | "remoteAddr">,
-): readonly string[] | undefined {
+): Pair | undefined {
   const text = (addr: Deno.Addr): string | undefined => {
     if (!("hostname" in addr) || addr.transport !== "tcp") return undefined;
     const { hostname, port } = addr;
@@ -199,19 +220,5 @@ function filterOf(
   };
   const [from, to] = [text(localAddr), text(remoteAddr)];
   if (from === undefined || to === undefined) return undefined;
-  return ["-tinHO", "src", from, "dst", to];
-}
-
-async function askKernel(
-  args: readonly string[],
-  signal: AbortSignal,
-): Promise<KernelWord | undefined> {
-  try {
-    const { stdout } = await new Deno.Command("ss", {
-      ...{ args: [...args], stdin: "null", stderr: "null", signal },
-    }).output();
-    return readSs(new TextDecoder().decode(stdout));
-  } catch {
-    return undefined; // There is no `ss` here, or the watch has ended.
-  }
+  return { from, to };
 }

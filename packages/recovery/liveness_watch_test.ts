@@ -6,7 +6,9 @@ import {
   type DeadReason,
   type Look,
   openLiveness,
+  pairsOf,
   readSs,
+  readSsRows,
   stepLiveness,
 } from "./_liveness_rules.ts";
 import { watchLiveness } from "./mod.ts";
@@ -75,7 +77,16 @@ Deno.test("readSs() takes the two numbers, and nothing from noise", () => {
     backoff: 0,
   });
   assertEquals(readSs("\n"), undefined);
+  const rows = readSsRows(
+    `${line}\nESTAB 0 0 [::ffff:10.0.0.1]:7 [fe80::1]%eth0:8 rto:1\nnoise`,
+  );
+  assertEquals([...rows.keys()], [
+    "10.66.2.1:5 10.66.2.2:7000",
+    "10.0.0.1:7 [fe80::1]:8",
+  ]);
+  assertEquals(rows.get(pairsOf("10.0.0.1:7", "[fe80::1%2]:8"))?.unacked, 0);
   fc.assert(fc.property(fc.string(), (text) => {
+    readSsRows(text);
     const word = readSs(text);
     assert(word === undefined || word.unacked >= 0 && word.backoff >= 0);
   }));
@@ -98,6 +109,65 @@ Deno.test("watchLiveness() beats on news, ends when disposed, and refuses bad nu
   await liveness[Symbol.asyncDispose]();
   assert(signal.aborted);
   assertThrows(() => watchLiveness(conn, { lookMs: 0 }), RangeError);
+});
+
+Deno.test("a heartbeat that throws is none that is missed, and ends no program", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  using conn = await Deno.connect({
+    ...{ hostname: "127.0.0.1", port: listener.addr.port },
+  });
+  using _accepted = await listener.accept();
+  let beats = 0;
+  const twice = Promise.withResolvers<void>();
+  const liveness = watchLiveness(conn, {
+    ...{ lookMs: 5, heartbeatMs: 5 },
+    heartbeat: () => {
+      if (++beats === 2) twice.resolve();
+      throw new Error("nothing to send it by");
+    },
+  });
+  await twice.promise;
+  await liveness[Symbol.asyncDispose]();
+});
+
+testWith({
+  name: "a watch ends with its connection, and many ask together",
+  needs: ["netns"],
+  fn: async () => {
+    // On `::` the ends of a connection over IPv4 are written as IPv6.
+    using listener = Deno.listen({ hostname: "::", port: 0 });
+    const conns: Deno.TcpConn[] = [];
+    for (let i = 0; i < 40; i++) {
+      conns.push(
+        await Deno.connect({
+          ...{
+            hostname: i % 2 ? "127.0.0.1" : "::1",
+            port: listener.addr.port,
+          },
+        }),
+      );
+      conns.push(await listener.accept());
+    }
+    const seen: Promise<void>[] = [];
+    const watches = conns.map((conn) => {
+      const { promise, resolve } = Promise.withResolvers<void>();
+      let looks = 0;
+      seen.push(promise);
+      return watchLiveness(conn, {
+        ...{ lookMs: 5, heartbeatMs: 1, deadlineMs: 60_000 },
+        // Each look begins with one, so that the third shows that one is over.
+        heartbeat: () => Promise.resolve(++looks === 3 && resolve()),
+      });
+    });
+    const ends = watches.map(async (watch) => {
+      for await (const event of watch.events()) throw new Error(event.type);
+    });
+    assertEquals(watches[0]?.by, ["kernel", "heartbeat"]);
+    await Promise.all(seen);
+    for (const conn of conns) conn.close();
+    await Promise.all(ends);
+    for (const watch of watches) await watch[Symbol.asyncDispose]();
+  },
 });
 
 testWith({

@@ -74,9 +74,11 @@ export {
 } from "./supervise_accept.ts";
 export {
   type ServeEvent,
+  type SuperviseAnyServeOptions,
   type SupervisedServer,
   superviseServe,
   type SuperviseServeOptions,
+  type SuperviseServeUnixOptions,
 } from "./supervise_serve.ts";
 export type { NotUsable } from "./_usable_rules.ts";
 export type { Action, Verdict } from "./verdict.ts";

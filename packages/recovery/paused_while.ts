@@ -1,3 +1,6 @@
+import { checkNumber } from "./_options.ts";
+import { TIMER_MAX_MS } from "./_pause.ts";
+
 /**
  * A source of news about the network. Any `Events` will do; a watch of
  * `@holdfast/netwatch` fits as it is, and its `state` says how it begins.
@@ -21,6 +24,8 @@ export interface NetworkPause extends Disposable {
    * another, and then for as long as it is known to be down. What to call
    * between two attempts.
    *
+   * @param ms From 0; `Infinity` for as long as a timer can, about 24 days.
+   * @throws {RangeError} When the time is none.
    * @throws The reason of the signal, at once.
    */
   wait(ms: number, options?: { readonly signal?: AbortSignal }): Promise<void>;
@@ -87,6 +92,7 @@ class Pause implements NetworkPause {
     ms: number,
     { signal }: { readonly signal?: AbortSignal } = {},
   ): Promise<void> {
+    checkNumber("wait", "ms", ms, 0, Infinity);
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const end = (): void => resolve();
@@ -94,7 +100,7 @@ class Pause implements NetworkPause {
     // Its time may be over while the network is down: then it waits for that.
     const timer = setTimeout(() => {
       if (!this.#paused) end();
-    }, ms);
+    }, Math.min(TIMER_MAX_MS, ms));
     this.#waiting.add(end);
     signal?.addEventListener("abort", onAbort, { once: true });
     try {

@@ -5,16 +5,19 @@ import { assertEquals, assertStringIncludes } from "@std/assert";
 async function withPermissions(
   permissions: readonly string[],
   code: string,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<string> {
   const process = new Deno.Command(Deno.execPath(), {
     args: ["run", "--quiet", "--no-prompt", "--no-check", ...permissions, "-"],
     cwd: new URL(".", import.meta.url),
     ...{ stdin: "piped", stdout: "piped", stderr: "piped" },
-    env: { NO_COLOR: "1" },
+    env: { NO_COLOR: "1", ...env },
   }).spawn();
   const writer = process.stdin.getWriter();
   await writer.write(new TextEncoder().encode(`
-    import { dial, resolve } from "${import.meta.resolve("./mod.ts")}";
+    import { dial, resolve, watchLiveness, whenUsable } from "${
+    import.meta.resolve("./mod.ts")
+  }";
     const said = await (async () => { ${code} })()
       .catch((error) => error.code ?? error.name);
     console.log(said);
@@ -81,4 +84,21 @@ Deno.test("dial() with permission for its target alone has the system look it up
   return "connected";`;
   const permissions = [`--allow-net=localhost:${port}`, "--allow-read"];
   assertEquals(await withPermissions(permissions, code), "connected");
+});
+
+Deno.test("whenUsable() waits for no permission", async () => {
+  const code = `await whenUsable({ hostname: "192.0.2.1", port: 9 });`;
+  assertEquals(await withPermissions([], code), "NotCapable");
+});
+
+Deno.test("watchLiveness() does not claim the kernel's word where there is no ss", async () => {
+  const code = `
+    using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    using conn = await Deno.connect(listener.addr);
+    using watch = watchLiveness(conn, { lookMs: 5 });
+    while (watch.by.length > 0) await new Promise((end) => setTimeout(end, 5));
+    return "nothing";`;
+  const permissions = ["--allow-net", "--allow-run"];
+  const path = { PATH: "/nonexistent" };
+  assertEquals(await withPermissions(permissions, code, path), "nothing");
 });

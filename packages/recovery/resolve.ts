@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import { checkName, parseServer } from "./_dns_arguments.ts";
+import { checkFamilies, checkName, parseServer } from "./_dns_arguments.ts";
 import {
   type FamilyAnswer,
   lookUp,
@@ -13,6 +13,7 @@ import {
   serversFor,
   textOf,
 } from "./_dns_query.ts";
+import { interleave } from "./_dns_reading.ts";
 import type { DnsAnswer, RecordType, ResolvedAddress } from "./_dns_types.ts";
 import { checkNumber } from "./_options.ts";
 import { RecoveryError, type RecoveryErrorCode } from "./errors.ts";
@@ -110,7 +111,8 @@ export interface Resolved {
  * (REFUSED), `recovery/resolver-silent`, `recovery/sinkholed`,
  * `recovery/no-resolver` (none is named, and none can be read).
  * @throws {Deno.errors.NotCapable} When no server may be asked.
- * @throws {TypeError} When it cannot be a name, or a server is no address.
+ * @throws {TypeError} When it cannot be a name, a server is no address, or a
+ * family is none.
  * @throws The reason of the signal.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8305#section-3 | RFC 8305 §3},
  * {@link https://www.rfc-editor.org/rfc/rfc8767 | RFC 8767}
@@ -121,10 +123,13 @@ export async function resolve(
 ): Promise<Resolved> {
   const settled = settle(options);
   const { families = ["v6", "v4"], signal } = options;
+  checkFamilies(families);
   signal?.throwIfAborted();
   const version = isIP(name.replace(/%.*$/, ""));
-  if (version !== 0) {
+  // IPv4 has no zones.
+  if (version === 6 || isIP(name) === 4) {
     const family = version === 4 ? "v4" : "v6";
+    if (!families.includes(family)) throw failure(name, "no-data");
     return found([{ address: name, family, ttlSeconds: 0 }], [], []);
   }
   checkName(name);
@@ -207,19 +212,6 @@ function found(
 
 function addressesOf({ answer }: FamilyAnswer): readonly ResolvedAddress[] {
   return answer.kind === "addresses" ? answer.addresses : [];
-}
-
-/** IPv6 first, then the families in turn (RFC 8305 §4). */
-export function interleave(
-  lists: readonly (readonly ResolvedAddress[])[],
-): ResolvedAddress[] {
-  const flat = lists.flat();
-  const six = flat.filter(({ family }) => family === "v6");
-  const four = flat.filter(({ family }) => family === "v4");
-  return Array.from(
-    { length: Math.max(six.length, four.length) },
-    (_, i) => [six[i], four[i]],
-  ).flat().filter((address) => address !== undefined);
 }
 
 const FAILURES: Readonly<

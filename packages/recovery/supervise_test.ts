@@ -1,5 +1,5 @@
 import { testWith } from "@holdfast/testkit";
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { fileURLToPath } from "node:url";
 import { isClosedByUs, nextPauseMs } from "./_accept_rules.ts";
 import { superviseAccept, superviseServe } from "./mod.ts";
@@ -71,6 +71,40 @@ testWith({
     });
   },
 });
+
+for (const how of ["tls", "unix"]) {
+  testWith({
+    name:
+      `out of descriptors: by ${how} it serves again, and shutdown() ends what is from before`,
+    needs: ["linux", "sh"],
+    async fn() {
+      const folder = await Deno.makeTempDir();
+      const script = new URL(
+        "./testdata/few_descriptors_serve.ts",
+        import.meta.url,
+      );
+      const { stdout, stderr } = await new Deno.Command("sh", {
+        args: [
+          ...["-c", 'ulimit -n 64; exec "$@"', "sh", Deno.execPath(), "run"],
+          ...["--no-prompt", "--no-check"],
+          `--allow-net=127.0.0.1,unix:${folder}/socket`,
+          ...["--allow-read", `--allow-write=${folder}`],
+          ...[fileURLToPath(script), how, folder],
+        ],
+        env: { NO_COLOR: "1" },
+      }).output();
+      await Deno.remove(folder, { recursive: true });
+      const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+      assert(text(stdout).startsWith("{"), text(stderr));
+      assertEquals(JSON.parse(text(stdout)), {
+        told: ["serve-failed", "serve-resumed"],
+        answers: ["hello", "hello", "hello"],
+        order: ["answered", "down"],
+        end: "ended",
+      });
+    },
+  });
+}
 
 Deno.test("superviseAccept() ends when it is closed, aborted, or its listener is closed", async () => {
   for (const how of ["close", "signal", "listener"] as const) {
@@ -169,6 +203,26 @@ Deno.test("superviseServe() answers what is under way, and ends when asked", asy
   assertEquals(await (await asking).text(), "done");
   await server.finished;
   await assertRejects(() => fetch(url));
+});
+
+Deno.test("superviseServe() hands on what Deno.serve takes", async () => {
+  const heard: string[] = [];
+  await using server = superviseServe({
+    ...{ port: 0, cert: undefined, tcpBacklog: 8 },
+    onListen: ({ port }) => heard.push(typeof port),
+    onError: (error) => new Response(String(error), { status: 503 }),
+  }, () => {
+    throw new Error("in the handler");
+  });
+  const response = await fetch(`http://${hostname}:${server.addr.port}/`);
+  assertEquals([response.status, await response.text()], [
+    503,
+    "Error: in the handler",
+  ]);
+  assertEquals(heard, ["number"]);
+  assertThrows(() =>
+    superviseServe({ port: 0, cert: "none", key: "none" }, () => new Response())
+  );
 });
 
 Deno.test("pauses are short, and grow to 40 ms", () => {

@@ -9,6 +9,7 @@ export interface TimedReader {
    * @param ms How long to wait, in milliseconds.
    * @throws {DOMException} A `TimeoutError`. The read goes on, and what it
    * brings is the answer to the next call.
+   * @throws {TypeError} While another call waits: both would get the same bytes.
    */
   read(ms: number): Promise<Uint8Array | null>;
 }
@@ -45,9 +46,16 @@ export function timedReader(
 ): TimedReader {
   checkNumber("read", "chunkBytes", chunkBytes, 1, 1 << 30);
   let pending: Promise<Uint8Array | null> | undefined;
+  let waiting = false;
   return {
     async read(ms) {
       checkNumber("read", "ms", ms, 0, 2 ** 31 - 1);
+      if (waiting) {
+        throw new TypeError(
+          "Cannot read: another read is under way: wait for it first",
+        );
+      }
+      waiting = true;
       if (pending === undefined) {
         const buffer = new Uint8Array(chunkBytes);
         pending = conn.read(buffer).then((count) =>
@@ -57,9 +65,10 @@ export function timedReader(
       }
       const over = new AbortController();
       const late = limit(ms, over.signal);
-      const first = await Promise.race([late, pending]).finally(() =>
-        over.abort()
-      );
+      const first = await Promise.race([late, pending]).finally(() => {
+        over.abort();
+        waiting = false;
+      });
       if (first === LATE) {
         throw new DOMException(`Nothing came in ${ms} ms`, "TimeoutError");
       }

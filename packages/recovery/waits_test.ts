@@ -6,6 +6,7 @@ import {
   OUTAGE_BACKOFF,
   pausedWhile,
   RecoveryError,
+  retry,
 } from "./mod.ts";
 
 type News = { readonly type: "online" | "offline" | "woke" | "settled" };
@@ -96,6 +97,56 @@ Deno.test("a breaker opens after failures in a row, tries one, and closes", asyn
   assertEquals(breaker.status, "open");
   breaker.halfOpen();
   assertEquals([await work(), breaker.status], ["fine", "closed"]);
+});
+
+Deno.test("a trial that never ends keeps no breaker open, and what began before counts no more", async () => {
+  let now = 0;
+  const breaker = circuitBreaker({ failures: 2, openMs: 100, now: () => now });
+  const refused = new Deno.errors.ConnectionRefused("no");
+  const fail = () => breaker.run(() => Promise.reject(refused));
+  const work = () => breaker.run(() => Promise.resolve("fine"));
+  const [good, bad] = [0, 1].map(() => Promise.withResolvers<string>());
+  const late = [good!, bad!].map(({ promise }) => breaker.run(() => promise));
+  await assertRejects(fail, Deno.errors.ConnectionRefused);
+  await assertRejects(fail, Deno.errors.ConnectionRefused);
+  now = 50;
+  good!.resolve("from before");
+  bad!.reject(refused);
+  await Promise.allSettled(late);
+  assertEquals(breaker.status, "open", "it was closed by what began before");
+  now = 100;
+  assertEquals(breaker.status, "half-open", "it was opened anew by it");
+  void breaker.run(() => new Promise(() => {}));
+  await assertRejects(work, RecoveryError);
+  now = 200;
+  assertEquals([await work(), breaker.status], ["fine", "closed"]);
+});
+
+Deno.test("a wait that no timer can hold is a long one, and none at all no wait", async () => {
+  using network = new Emitter<News>();
+  using pause = pausedWhile(network);
+  const abort = new AbortController();
+  const waits = [
+    pause.wait(2 ** 40),
+    pause.wait(Infinity),
+    retry(() => {
+      throw Object.assign(new Error("no"), { code: "ECONNREFUSED" });
+    }, {
+      ...{ firstMs: 2 ** 40, maxMs: 2 ** 40, floor: 1, attempts: 2 },
+      ...{ deadlineMs: HOUR_MS, signal: abort.signal },
+    }),
+  ];
+  const settled = waits.map((wait) => isSettled(wait));
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  assertEquals(await Promise.all(settled), [false, false, false]);
+  assertEquals(await isSettled(waits[2]!), false, "it retried at once");
+  network.emit({ type: "online" });
+  await Promise.all(waits.slice(0, 2));
+  abort.abort(new Error("enough"));
+  await assertRejects(() => waits[2]!, Error, "enough");
+  for (const ms of [-1, NaN]) {
+    await assertRejects(() => pause.wait(ms), RangeError, "ms");
+  }
 });
 
 Deno.test("what is the program's own fault opens no breaker", async () => {

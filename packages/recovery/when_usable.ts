@@ -64,6 +64,8 @@ const PROBE_MAX_MS = 1_000;
  * ```
  *
  * @throws {TypeError} When the host is a name: resolve it first.
+ * @throws {Deno.errors.NotCapable} When it may not connect where that has to
+ * tell.
  * @throws {DOMException} A `TimeoutError` that says what it waited for last.
  * @throws The reason of the signal.
  */
@@ -92,14 +94,17 @@ export async function whenUsable(
       ...{ waitedMs: performance.now() - from, waitedFor, evidence },
     });
     if (verdict?.usable && !verdict.unproven) return found("tables");
-    if (verdict === undefined || verdict.usable) {
-      // A packet makes the kernel ask for the neighbour, too.
+    const lacks = verdict?.usable === false ? verdict.reason : undefined;
+    if (lacks !== undefined && waitedFor.at(-1) !== lacks) {
+      waitedFor.push(lacks);
+    }
+    if (lacks === undefined || lacks === "neighbour-silent") {
+      // A packet makes the kernel ask for the neighbour, too; for one that it
+      // has given up it asks again only then.
       if (await isAnswered(hostname, port, probeMs, until, signal)) {
         return found("probe");
       }
       probeMs = Math.min(PROBE_MAX_MS, 2 * probeMs);
-    } else if (waitedFor.at(-1) !== verdict.reason) {
-      waitedFor.push(verdict.reason);
     }
     signal?.throwIfAborted();
     if (performance.now() + LOOK_MS > until) {
@@ -172,6 +177,8 @@ async function isAnswered(
     conn.close();
     return true;
   } catch (error) {
+    // No time brings the permission.
+    if (error instanceof Deno.errors.NotCapable) throw error;
     return error instanceof Deno.errors.ConnectionRefused;
   } finally {
     clearTimeout(timer);

@@ -53,7 +53,10 @@ export async function writeAll(
   for (let at = 0; at < bytes.length;) {
     const end = Math.min(bytes.length, at + pieceBytes);
     const writing = conn.write(bytes.subarray(at, end));
-    at += await unlessStalled(writing, stallMs, at, bytes.length);
+    const count = await unlessStalled(writing, stallMs, at, bytes.length);
+    // It would be asked for ever, and no timer would ever fire.
+    if (count === 0) throw stalled("nothing", at, bytes.length);
+    at += count;
   }
 }
 
@@ -63,19 +66,21 @@ async function unlessStalled(
   written: number,
   of: number,
 ): Promise<number> {
-  const stalled = Promise.withResolvers<never>();
+  const over = Promise.withResolvers<never>();
   const timer = setTimeout(() => {
     writing.catch(() => {}); // Closing the connection ends it.
-    stalled.reject(
-      new RecoveryError(
-        "recovery/write-stalled",
-        `Cannot write: the other side took nothing for ${stallMs} ms (${written} of ${of} bytes are written): close the connection`,
-      ),
-    );
+    over.reject(stalled(`nothing for ${stallMs} ms`, written, of));
   }, stallMs);
   try {
-    return await Promise.race([writing, stalled.promise]);
+    return await Promise.race([writing, over.promise]);
   } finally {
     clearTimeout(timer);
   }
+}
+
+function stalled(took: string, written: number, of: number): RecoveryError {
+  return new RecoveryError(
+    "recovery/write-stalled",
+    `Cannot write: the other side took ${took} (${written} of ${of} bytes are written): close the connection`,
+  );
 }

@@ -1,8 +1,12 @@
 /** Listening and dialling as the command line asks for it, with clear errors. */
 import { dial } from "@holdfast/recovery";
 import { errorText } from "./_deno.ts";
+import { canPass } from "./_descriptors.ts";
+import { SharedListener } from "./_shared_listener.ts";
 import { type TunnelAddress, tunnelAddressText } from "./_tunnel_address.ts";
 import type { DialContext } from "./connect_options.ts";
+
+const AGAIN_MS = 5_000;
 
 /** A clear failure: exit code 1. */
 export class CommandError extends Error {}
@@ -27,27 +31,62 @@ function whyNotListen(error: unknown): string {
   return errorText(error);
 }
 
-/** Listens there, and nowhere else. */
+/** Where connections come from. */
+export type Listening = Deno.Listener | SharedListener;
+
+/**
+ * Listens there, and nowhere else.
+ *
+ * @param again Whether the process before this one had the address until now.
+ */
 export async function listenAt(
   address: TunnelAddress,
   certificate?: Certificate,
-): Promise<Deno.Listener> {
-  try {
-    if (address.transport === "unix") return await listenUnix(address.path);
-    const { hostname, port } = address;
-    if (certificate === undefined) return Deno.listen({ hostname, port });
-    const [cert, key] = await Promise.all(
-      [certificate.cert, certificate.key].map((file) => readText(file)),
-    );
-    return Deno.listenTls({ hostname, port, cert: cert!, key: key! });
-  } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(
-      `Cannot listen on ${tunnelAddressText(address)}: ${whyNotListen(error)}`,
-    );
+  again = false,
+): Promise<Listening> {
+  // The system takes a moment to let go of it.
+  const until = performance.now() + (again ? AGAIN_MS : 0);
+  for (;;) {
+    try {
+      return await listenNow(address, certificate);
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      if (performance.now() >= until) {
+        throw new CommandError(
+          `Cannot listen on ${tunnelAddressText(address)}: ${
+            whyNotListen(error)
+          }`,
+        );
+      }
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
   }
 }
 
+async function listenNow(
+  address: TunnelAddress,
+  certificate: Certificate | undefined,
+): Promise<Listening> {
+  if (address.transport === "unix") return await listenUnix(address.path);
+  const { hostname, port } = address;
+  if (certificate === undefined) return await listenTcp(hostname, port);
+  const [cert, key] = await Promise.all(
+    [certificate.cert, certificate.key].map((file) => readText(file)),
+  );
+  return Deno.listenTls({ hostname, port, cert: cert!, key: key! });
+}
+
+// One whose socket a successor can inherit, where that can be.
+async function listenTcp(hostname: string, port: number): Promise<Listening> {
+  if (!canPass()) return Deno.listen({ hostname, port });
+  try {
+    return await SharedListener.listen({ hostname, port });
+  } catch (error) {
+    // It looks at a connection on loopback, which may not be allowed.
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    return Deno.listen({ hostname, port });
+  }
+}
 async function listenUnix(path: string): Promise<Deno.Listener> {
   const listen = () => Deno.listen({ transport: "unix", path });
   try {

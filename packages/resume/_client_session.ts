@@ -8,35 +8,35 @@ import {
   resumeSession,
 } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
-import { streamSettings } from "./_options.ts";
+import { inRange, requireKey, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
 import { NO_BYTES, REFUSAL } from "./_records.ts";
+import { afterRefusal } from "./_refusal.ts";
+import { REPLACES_TRANSPORT } from "./_replaces_transport.ts";
 import { StreamCore } from "./_stream_core.ts";
 import { ProtocolViolation } from "./_wire.ts";
 import type { ConnectOptions, Dial } from "./connect_options.ts";
 import { ResumeError } from "./errors.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
+import type { SessionSnapshot } from "./snapshot.ts";
 import type { Transport } from "./transport.ts";
 
 const OPEN_ATTEMPTS = 3;
-// Of a path, and of a whole network: the way there may be another one now. A
-// new transport is tried; until it stands the old one carries the stream.
-const REPLACES_TRANSPORT: ReadonlySet<string> = new Set([
-  "default-interface-changed",
-  "gateway-changed",
-  "network-changed",
-  "online",
-  "path-changed",
-  "path-restored",
-  "woke",
-]);
+const FIRST_REDIAL_MS = 50;
+
+/** A client's half of a session, suspended. */
+export interface ClientSnapshot {
+  readonly session: SessionSnapshot;
+  /** How long its server waits for it. */
+  readonly ttlMs: number;
+}
 
 /** Keeps one session supplied with transports. */
 export class ClientSession {
   readonly #dial: Dial;
   readonly #options: ConnectOptions;
   readonly #settings: ReturnType<typeof streamSettings>;
-  readonly #core: StreamCore;
+  #core: StreamCore;
   readonly #delay: (attempt: number) => number;
   readonly #stopped = new AbortController();
   readonly #ends: (() => void)[] = [];
@@ -52,8 +52,14 @@ export class ClientSession {
     this.#dial = dial;
     this.#options = options;
     this.#settings = streamSettings(options);
+    const { presharedKey } = options;
+    if (presharedKey !== undefined) {
+      requireKey(presharedKey.key, presharedKey.id);
+    }
     this.#core = new StreamCore({ ...this.#settings, closeIsHeard: true });
-    this.#delay = backoff({ firstMs: 50, maxMs: options.redialMaxMs ?? 5_000 });
+    const { redialMaxMs = 5_000 } = options;
+    const maxMs = inRange("redialMaxMs", redialMaxMs, FIRST_REDIAL_MS, 1e9);
+    this.#delay = backoff({ firstMs: FIRST_REDIAL_MS, maxMs });
     const { signal } = options;
     if (signal !== undefined) {
       const onAbort = (): void => {
@@ -90,13 +96,22 @@ export class ClientSession {
       transport,
       () => openSession(io, told.limit, this.#options.presharedKey),
     );
+    const conn = this.#start(granted, false);
+    conn.attach(
+      { transport, peer: granted.peer, told, rest: io.rest },
+      this.#epoch,
+    );
+    return conn;
+  }
+
+  #start(granted: Granted, restored: boolean): Conn {
     this.#granted = granted;
     const conn = new Conn(
       this.#core,
       {
         sid: granted.sid.toHex(),
         keyId: this.#options.presharedKey?.id ?? NO_BYTES,
-        restored: false,
+        restored,
         failsWhenDetached: this.#options.whenDetached === "fail",
       },
       {
@@ -110,11 +125,34 @@ export class ClientSession {
     );
     this.#conn = conn;
     this.#listen(conn);
-    conn.attach(
-      { transport, peer: granted.peer, told, rest: io.rest },
-      this.#epoch,
-    );
     return conn;
+  }
+
+  /** Goes on with what another process suspended, once it has a transport. */
+  restore({ session, ttlMs }: ClientSnapshot): Conn {
+    const { sid, secret, epoch, core } = session;
+    this.#core = new StreamCore(
+      { ...this.#settings, closeIsHeard: true },
+      core,
+    );
+    // The epoch that was used last: what became of it is not known.
+    this.#epoch = epoch;
+    const conn = this.#start(
+      { sid, secret, ttlMs, peer: { received: 0, limit: 0 } },
+      true,
+    );
+    void this.#redial();
+    return conn;
+  }
+
+  /** Stops for good, at once, and gives what another process needs. */
+  suspend(): ClientSnapshot {
+    const { sid, secret, ttlMs } = this.#granted!;
+    const keyId = this.#conn!.keyId;
+    const nextSecret = NO_BYTES;
+    const core = this.#conn!.suspend();
+    const epoch = this.#epoch;
+    return { session: { sid, secret, nextSecret, keyId, epoch, core }, ttlMs };
   }
 
   #listen(conn: Conn): void {
@@ -233,32 +271,16 @@ export class ClientSession {
   /** Whether the server's answer ends the session. */
   #refused(conn: Conn, error: unknown): boolean {
     if (!(error instanceof Refused)) return false;
-    switch (error.refusal) {
-      case REFUSAL.stale:
-        this.#epoch = Math.max(this.#epoch, error.value);
+    const after = afterRefusal(error);
+    switch (after.kind) {
+      case "again":
+        this.#epoch = Math.max(this.#epoch, after.epoch);
         return false;
-      case REFUSAL.busy:
-        return false;
-      case REFUSAL.gone:
-        if (error.value > this.#core.written) conn.finish();
-        else {
-          conn.lose(
-            "resume/gone",
-            `the peer ended it after receiving ${error.value} bytes`,
-          );
-        }
+      case "gone":
+        conn.gone(after.mark);
         return true;
-      case REFUSAL.denied:
-        conn.lose("resume/denied", "the server does not allow it any more");
-        return true;
-      case REFUSAL.version:
-        conn.lose("resume/version", "the server speaks another version now");
-        return true;
-      default:
-        conn.lose(
-          "resume/refused",
-          "the server does not know it: it restarted without its sessions, or the time to live is over",
-        );
+      case "lose":
+        conn.lose(after.code, after.why);
         return true;
     }
   }

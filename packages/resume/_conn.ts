@@ -325,9 +325,14 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     return this.#told.promise;
   }
 
-  /** The peer has everything, as it proves: it is over. */
-  finish(): void {
-    this.#end("closed", undefined);
+  /** The peer ended it, as it proves, when it had received up to this mark. */
+  gone(mark: number): void {
+    if (this.core.concluded(mark)) return this.#end("closed", undefined);
+    const bytes = Math.min(mark, this.core.written);
+    this.lose(
+      "resume/gone",
+      `the peer ended it after receiving ${bytes} bytes`,
+    );
   }
 
   /** Tells that a try to get a transport failed. */

@@ -1,5 +1,6 @@
 /** The handshakes of a server: each ties a new transport to a session, or ends it. */
 import type { Conn } from "./_conn.ts";
+import type { CoreState } from "./_core_state.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
@@ -20,10 +21,12 @@ import {
 } from "./_handshake_server.ts";
 import { randomBytes, type SessionSecret } from "./_keys.ts";
 import { resetFrame } from "./_notice.ts";
+import { requireKey } from "./_options.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
   type Bytes,
   type NewRecord,
+  NO_BYTES,
   REFUSAL,
   type ResumeRecord,
 } from "./_records.ts";
@@ -31,9 +34,11 @@ import type { Journal } from "./_journal.ts";
 import { Session } from "./_session.ts";
 import type { Sessions } from "./_sessions.ts";
 import { RESET } from "./_wire.ts";
+import { Turns } from "./_turns.ts";
 import type { AcceptOptions } from "./accept_options.ts";
 import type { StoredHead } from "./store.ts";
 import type { ResumeServerEvent } from "./events.ts";
+import type { SessionSnapshot } from "./snapshot.ts";
 import type { Transport } from "./transport.ts";
 
 /** What handshakes need of their server. */
@@ -57,6 +62,10 @@ export interface IncomingLimits {
   readonly handshakesPerAddressMax: number;
 }
 
+const NEW_CORE: CoreState = {
+  ...{ acked: 0, sentMax: 0, unacked: NO_BYTES, finQueued: false },
+  ...{ received: 0, unread: NO_BYTES, finReceived: false, peerClosed: false },
+};
 const BUSY_RETRY_MS = 1_000;
 const CONFLICT_RETRY_MS = 20;
 
@@ -79,11 +88,29 @@ export class Incoming {
   // Of no session: an unknown id takes as long as a known one.
   readonly #halfOpen = new HalfOpenSessions();
   readonly #decoy = decoySecret();
+  // A store takes its time: of several that resume a session one claims it
+  // after the other, or the late answer of one would undo what another did.
+  readonly #turns = new Turns();
   #opening = 0;
 
   constructor(context: IncomingContext, limits: IncomingLimits) {
     this.#context = context;
     this.#limits = limits;
+  }
+
+  /** Sessions that their clients may take for open, for another process. */
+  halfOpen(): SessionSnapshot[] {
+    return this.#halfOpen.all(performance.now()).map((
+      { sid, secret, keyId },
+    ) => ({
+      ...{ sid, secret, nextSecret: NO_BYTES, keyId, epoch: 1 },
+      ...{ halfOpen: true, core: NEW_CORE },
+    }));
+  }
+
+  /** Knows of such a session from another process. */
+  restoreHalfOpen({ sid, secret, keyId }: SessionSnapshot): void {
+    this.#halfOpen.add(sid, secret, keyId, performance.now());
   }
 
   /** Resolves when none is under way. */
@@ -162,10 +189,7 @@ export class Incoming {
     const { sessions, ttlMs, stopped } = this.#context;
     const { keyId, limit } = opening.record;
     const full = sessions.full(keyId, this.#opening);
-    if (full !== undefined) {
-      await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-      throw new Error(full);
-    }
+    if (full !== undefined) await this.#refuseBusy(io, full);
     const core = sessions.newCore();
     const told = core.position;
     const sid = randomBytes(16);
@@ -185,11 +209,19 @@ export class Incoming {
       throw new Error("a newer transport won");
     }
     const { transport, rest } = io;
-    if (!await this.#authorized("open", sid, keyId, transport)) {
+    const allowed = await this.#authorized("open", sid, keyId, transport);
+    // Asked again: many may have come this far together, and only now is it
+    // certain whose key it is.
+    const denied = allowed ? sessions.full(keyId, 1) : "not authorized";
+    if (denied !== undefined) {
       await writeAll(transport, resetFrame(RESET.denied));
-      throw new Error("not authorized");
+      throw new Error(denied);
     }
-    stopped.throwIfAborted();
+    if (stopped.aborted) {
+      // Its client has it for open: who takes over shall know of it.
+      this.#halfOpen.add(sid, secret, keyId, performance.now());
+      throw stopped.reason;
+    }
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
     handOver();
     const conn = sessions.open({ sid, secret, keyId, core, attachment });
@@ -200,10 +232,12 @@ export class Incoming {
 
   async #presharedKey(keyId: Bytes): Promise<Bytes | undefined> {
     const find = this.#context.presharedKey;
-    if (find === undefined) return undefined;
+    if (find === undefined && keyId.length === 0) return undefined;
+    const key = await find?.(keyId);
+    if (key !== undefined) requireKey(key);
     // An unknown name gets a key that nobody has: the proof fails as it does
     // for a wrong key, and tells nothing about which names exist.
-    return await find(keyId) ?? randomBytes(32);
+    return key ?? randomBytes(32);
   }
 
   async #authorized(
@@ -283,11 +317,13 @@ export class Incoming {
     secret: SessionSecret,
   ): Promise<Session> {
     const { sessions } = this.#context;
-    await this.#requireRoom(io, keyId);
     if (!await this.#authorized("open", sid, keyId, io.transport)) {
       await refuseProven(io, opening, secret, REFUSAL.denied, 0);
       throw new Error("not authorized");
     }
+    // No turn of others between this look and the session, unless it is in vain.
+    const full = sessions.full(keyId, 1);
+    if (full !== undefined) await this.#refuseBusy(io, full);
     if (!this.#halfOpen.take(sid.toHex())) {
       const opened = sessions.find(sid.toHex());
       if (opened !== undefined) return opened;
@@ -313,12 +349,17 @@ export class Incoming {
   ): Promise<void> {
     const { record } = opening;
     const proof = await nextProof(opening, secret);
-    const session = await this.#claim(io, opening, target, secret, proof);
-    // A client that proves itself with the next one has moved on to it.
-    session.secret = secret;
-    session.next = undefined;
-    session.conn.fence("replaced");
-    const told = session.conn.core.position;
+    const { session, told } = await this.#turns.take(
+      record.sid.toHex(),
+      async () => {
+        const session = await this.#claim(io, opening, target, secret, proof);
+        // A client that proves itself with the next one has moved on to it.
+        session.secret = secret;
+        session.next = undefined;
+        session.conn.fence("replaced");
+        return { session, told: session.conn.core.position };
+      },
+    );
     const { ttlMs } = this.#context;
     const grant = await grantResume(io, opening, secret, proof, told, ttlMs);
     this.#requireNewest(session, record.epoch);
@@ -354,14 +395,18 @@ export class Incoming {
   ): Promise<Session> {
     const { journal, sessions } = this.#context;
     const { record } = opening;
-    const { epoch: from } = target;
-    const live = target instanceof Session ? target : undefined;
+    const sid = record.sid.toHex();
+    // Who had the turn before may have brought it here.
+    const live = target instanceof Session ? target : sessions.find(sid);
+    const { epoch: from } = live ?? target;
     if (record.epoch <= from) throw new Error("a newer transport won");
     if (live !== undefined) {
       live.epoch = record.epoch;
       if (journal === undefined) return live;
-    } else await this.#requireRoom(io, (target as StoredHead).keyId);
-    const sid = record.sid.toHex();
+    } else {
+      const full = sessions.full((target as StoredHead).keyId, 1);
+      if (full !== undefined) await this.#refuseBusy(io, full);
+    }
     const claim = { sid, from, to: record.epoch, secret };
     const nextSecret = proof.next;
     const stored = await journal!.claim({ ...claim, nextSecret }).catch(
@@ -383,11 +428,9 @@ export class Incoming {
     return session;
   }
 
-  async #requireRoom(io: HandshakeIo, keyId: Bytes): Promise<void> {
-    const full = this.#context.sessions.full(keyId, 1);
-    if (full === undefined) return;
+  async #refuseBusy(io: HandshakeIo, why: string): Promise<never> {
     await refuse(io, REFUSAL.busy, BUSY_RETRY_MS);
-    throw new Error(full);
+    throw new Error(why);
   }
 
   async #confirm(

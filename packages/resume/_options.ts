@@ -15,6 +15,26 @@ export function inRange(
   return value;
 }
 
+const KEY_BYTES_MIN = 16;
+const KEY_ID_BYTES_MAX = 255;
+
+/**
+ * A pre-shared key, and its name where that is known, or a RangeError. An empty
+ * key would be as good as none, and proves nobody.
+ */
+export function requireKey(key: Uint8Array, id?: Uint8Array): void {
+  if (key.length < KEY_BYTES_MIN) {
+    throw new RangeError(
+      `Cannot use presharedKey: the key must have at least ${KEY_BYTES_MIN} bytes: current length is ${key.length}`,
+    );
+  }
+  if (id !== undefined && id.length > KEY_ID_BYTES_MAX) {
+    throw new RangeError(
+      `Cannot use presharedKey: the id must have at most ${KEY_ID_BYTES_MAX} bytes: current length is ${id.length}`,
+    );
+  }
+}
+
 /** What both ends of a stream can be told. */
 export interface StreamOptions {
   /**

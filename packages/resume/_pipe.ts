@@ -67,14 +67,24 @@ export class Pipe<Owner> implements Alarm {
     return this.#transport;
   }
 
-  /** Goes on over a new transport. The old one must be detached. */
+  /**
+   * Goes on over a new transport. The old one must be detached.
+   *
+   * @throws {ProtocolViolation} When the peer claims what cannot be; then it was told.
+   */
   attach(attachment: Attachment): void {
     const { transport, peer, told, rest } = attachment;
     const generation = ++this.#generation;
-    this.core.attach(peer, told, performance.now());
     this.#transport = transport;
     this.#writing = false;
     this.#lingering = false;
+    try {
+      this.core.attach(peer, told, performance.now());
+    } catch (error) {
+      // It is this pipe's already: nobody else would close it.
+      this.reset(RESET.protocol);
+      throw error;
+    }
     if (!this.#referenced) this.#unrefTransport();
     if (rest.length > 0) {
       this.#take(generation, { bytes: rest, references: 0 }, rest.length);

@@ -8,8 +8,10 @@
 import type { Budget } from "./_budget.ts";
 
 const TAIL_BYTES = 4 * 1024;
-// A chunk is kept if at least a quarter of it is payload.
+// A chunk is kept if at least a quarter of it is payload, in pieces that are
+// worth what each costs beside its bytes: some 160 of them, measured.
 const KEEP_SHARE = 4;
+const KEPT_PIECE_BYTES = 512;
 const SPARES_MAX = 8;
 
 /** Memory that transports read into; free again once nobody refers to it. */
@@ -70,7 +72,10 @@ export class ReceiveBuffer {
 
   /** Decides, after a chunk was parsed, what becomes of its payloads. */
   settle(chunk: Chunk): void {
-    if (this.#freshBytes * KEEP_SHARE >= chunk.bytes.length) {
+    if (
+      this.#freshBytes * KEEP_SHARE >= chunk.bytes.length &&
+      this.#freshBytes >= this.#fresh.length * KEPT_PIECE_BYTES
+    ) {
       this.#tail = undefined;
       for (const bytes of this.#fresh) {
         chunk.references++;

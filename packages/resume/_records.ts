@@ -39,7 +39,6 @@ export const REFUSAL = {
   denied: 6,
 } as const;
 
-export const KEY_ID_BYTES_MAX = 255;
 export const MAC_BYTES = 32;
 const SID_BYTES = 16;
 const NONCE_BYTES = 16;

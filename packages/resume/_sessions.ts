@@ -217,7 +217,8 @@ export class Sessions {
   #ended(session: Session, reason: string): void {
     this.#leave(session);
     const { sid, keyId, core } = session.conn;
-    if (!this.#sessions.delete(sid)) return;
+    if (this.#sessions.get(sid) !== session) return;
+    this.#sessions.delete(sid);
     if (this.#sessions.size === 0) alarms.clear(this.#renewal);
     this.#count(keyId, -1);
     this.#record(session, reason);

@@ -201,6 +201,17 @@ export class StreamCore implements FrameHandler {
     return this.#closeSent || !this.#attached;
   }
 
+  /**
+   * The peer ended when it had received up to this mark: whether nothing is
+   * missing at either end. It is, if this end still waits for the end of what
+   * the peer had to say, even where the peer has all.
+   */
+  concluded(mark: number): boolean {
+    const received = Math.min(mark, this.#sentMax);
+    if (received > this.#send.acked) this.#send.acknowledge(received);
+    return mark > this.#send.end && (this.#closed || this.#finReceived);
+  }
+
   /** Takes as much as there is room for. */
   write(bytes: Uint8Array): number {
     return this.#send.append(bytes);
@@ -318,8 +329,12 @@ export class StreamCore implements FrameHandler {
   receive(chunk: Chunk, length: number, now: number): void {
     this.#now = now;
     this.#liveness.heard(now);
-    this.#parser.parse(chunk.bytes.subarray(0, length), this);
-    this.#inbox.settle(chunk);
+    try {
+      this.#parser.parse(chunk.bytes.subarray(0, length), this);
+    } finally {
+      // What came before the fault is the program's to read.
+      this.#inbox.settle(chunk);
+    }
   }
 
   onData(offset: number, bytes: Uint8Array): void {

@@ -76,6 +76,18 @@ Deno.test("what no sane peer sends ends the session, with a reason (I11, I20)", 
   );
 });
 
+Deno.test("what came before a broken rule, in one piece with it, is still read", () => {
+  const core = attached();
+  const good = frame(FRAME.data, 0, Uint8Array.of(1, 2, 3));
+  assertThrows(
+    () => feed(core, Uint8Array.of(...good, ...frame(99, 0))),
+    ProtocolViolation,
+  );
+  const into = new Uint8Array(9);
+  assertEquals(core.read(into), 3);
+  assertEquals([...into.subarray(0, 3)], [1, 2, 3]);
+});
+
 Deno.test("a peer that forgot acknowledged bytes gets a gap, and nothing is skipped in silence (I17)", () => {
   const core = attached();
   core.write(new Uint8Array(60));

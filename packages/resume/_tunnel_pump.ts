@@ -1,5 +1,5 @@
 /** Carries bytes between a program's own connection and its session. */
-import { writeAll } from "./_tunnel_hello.ts";
+import { letGo } from "./_descriptors.ts";
 import type { LocalConn } from "./tunnel_options.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
 
@@ -10,42 +10,109 @@ const CHUNK_BYTES_MAX = 256 * 1024;
 // So many reads in a row that fill little make the memory for the next smaller.
 const SMALL_READS = 8;
 
-/** What went through. */
-export interface Carried {
-  /** Bytes from the program to the session. */
-  out: number;
-  /** Bytes from the session to the program. */
-  in: number;
-}
-
 interface Half {
   read(into: Uint8Array): Promise<number | null>;
   write(bytes: Uint8Array): Promise<number>;
   closeWrite(): Promise<void>;
 }
 
-// Reads only what was written: a program that does not read stops the one that
-// writes, at the other end of the tunnel, and nothing piles up between.
-async function carry(
-  from: Half,
-  to: Half,
-  count: (bytes: number) => void,
-): Promise<void> {
-  let buffer = new Uint8Array(CHUNK_BYTES_MIN);
-  let small = 0;
-  for (let n; (n = await from.read(buffer)) !== null;) {
-    await writeAll(to, buffer.subarray(0, n));
-    count(n);
-    const { length } = buffer;
-    small = n < length / 8 ? small + 1 : 0;
-    if (n === length && length < CHUNK_BYTES_MAX) {
-      buffer = new Uint8Array(length * 4);
-    } else if (small === SMALL_READS && length > CHUNK_BYTES_MIN) {
-      buffer = new Uint8Array(length / 4);
-      small = 0;
+/** Where one direction stands, for another process to go on from. */
+export interface FlowState {
+  /** What was read, and not written yet. */
+  readonly pending: Uint8Array<ArrayBuffer>;
+  /** Whether the one that sends has said all. */
+  readonly ended: boolean;
+  /** Whether the other one was told so. */
+  readonly finished: boolean;
+}
+
+/** Where each direction begins. */
+export const NEW_FLOW: FlowState = {
+  pending: new Uint8Array(0),
+  ended: false,
+  finished: false,
+};
+
+/**
+ * One direction. Reads only what was written: a program that does not read
+ * stops the one that writes, at the other end of the tunnel, and nothing piles
+ * up between.
+ */
+export class Flow {
+  /** Bytes that went through. */
+  bytes = 0;
+  #pending: Uint8Array<ArrayBuffer>;
+  #ended: boolean;
+  #finished: boolean;
+
+  constructor({ pending, ended, finished }: FlowState = NEW_FLOW) {
+    this.#pending = pending;
+    this.#ended = ended;
+    this.#finished = finished;
+  }
+
+  /** Where it stands: exact in a turn in which nothing else runs. */
+  get state(): FlowState {
+    const [pending, ended] = [this.#pending.slice(), this.#ended];
+    return { pending, ended, finished: this.#finished };
+  }
+
+  /** Whether there is nothing left to do. */
+  get finished(): boolean {
+    return this.#finished;
+  }
+
+  /** Carries all there is, to the end. */
+  async run(from: Half, to: Half): Promise<void> {
+    if (this.#finished) return;
+    await this.#write(to);
+    if (!this.#ended) await this.#carry(from, to);
+    await closeWrite(to);
+    this.#finished = true;
+  }
+
+  async #carry(from: Half, to: Half): Promise<void> {
+    let buffer = new Uint8Array(CHUNK_BYTES_MIN);
+    let small = 0;
+    for (let n; (n = await from.read(buffer)) !== null;) {
+      this.#pending = buffer.subarray(0, n);
+      await this.#write(to);
+      const { length } = buffer;
+      small = n < length / 8 ? small + 1 : 0;
+      if (n === length && length < CHUNK_BYTES_MAX) {
+        buffer = new Uint8Array(length * 4);
+      } else if (small === SMALL_READS && length > CHUNK_BYTES_MIN) {
+        buffer = new Uint8Array(length / 4);
+        small = 0;
+      }
+    }
+    this.#ended = true;
+  }
+
+  async #write(to: Half): Promise<void> {
+    while (this.#pending.length > 0) {
+      const n = await to.write(this.#pending);
+      this.#pending = this.#pending.subarray(n);
+      this.bytes += n;
     }
   }
-  await to.closeWrite();
+}
+
+// Another process may have done it already, just before it ended.
+async function closeWrite(to: Half): Promise<void> {
+  try {
+    await to.closeWrite();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotConnected)) throw error;
+  }
+}
+
+/** Both directions of a connection. */
+export interface Flows {
+  /** From the program to the session. */
+  readonly out: Flow;
+  /** From the session to the program. */
+  readonly in: Flow;
 }
 
 /**
@@ -58,11 +125,11 @@ async function carry(
 export async function splice(
   local: LocalConn,
   session: ResumableConn,
-  carried: Carried,
+  flows: Flows,
   ready: Promise<void> = Promise.resolve(),
 ): Promise<void> {
-  const out = carry(local, session, (n) => carried.out += n);
-  const back = ready.then(() => carry(session, local, (n) => carried.in += n));
+  const out = flows.out.run(local, session);
+  const back = ready.then(() => flows.in.run(session, local));
   let failed = true;
   try {
     await Promise.all([out, back]);
@@ -81,6 +148,7 @@ export async function splice(
 
 /** Closes it, whatever became of it. */
 export function closeLocal(local: LocalConn): void {
+  letGo(local);
   try {
     local.close();
   } catch {

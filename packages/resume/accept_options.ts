@@ -78,8 +78,9 @@ export interface AcceptOptions extends StreamOptions {
    */
   readonly ttlMs?: number | undefined;
   /**
-   * Finds the pre-shared key of a name that a client sent. With it, sessions
-   * without a key that it knows are refused.
+   * Finds the pre-shared key of a name that a client sent, at least 16 bytes.
+   * With it, sessions without a key that it knows are refused; without it,
+   * those that name one.
    */
   readonly presharedKey?:
     | ((

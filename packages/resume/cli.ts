@@ -12,26 +12,16 @@
  */
 import { parseArgs } from "node:util";
 import {
-  CommandError,
-  dialer,
-  listenAt,
-  readText,
-  type Route,
-} from "./_cli_listen.ts";
-import { report } from "./_cli_report.ts";
-import { addressText, reasonOf } from "./_deno.ts";
-import type { PresharedKey } from "./_handshake_client.ts";
-import { keyFinder, newKeyLine, parseKeys } from "./_key_file.ts";
-import { connectResumable } from "./client.ts";
-import type { ConnectOptions, NetworkNews } from "./connect_options.ts";
+  connect,
+  serve,
+  type TunnelCommandOptions,
+  UsageError,
+} from "./_cli_ends.ts";
+import { CommandError } from "./_cli_listen.ts";
+import { newKeyLine } from "./_key_file.ts";
 import { ResumeError } from "./errors.ts";
-import {
-  connectTunnel,
-  parseTunnelAddress,
-  serveTunnel,
-  type TunnelAddress,
-  tunnelAddressText,
-} from "./tunnel.ts";
+
+export type { TunnelCommandOptions } from "./_cli_ends.ts";
 
 const HELP = `A tunnel whose connections survive cuts, for any TCP program.
 
@@ -50,6 +40,7 @@ Options of both:
   --keys FILE       keys that both ends know, one "NAME HEX" a line; connect
                     uses the first, serve takes any
   --json            one JSON object a line: the very events
+  --pid-file FILE   tells the process, also after a restart
 
 Options of serve:
   --to ADDR         where connections may lead; the first is used by default
@@ -65,21 +56,14 @@ Options of connect:
 
 SIGTERM or Ctrl-C: connect takes no new connections and ends with the last; a
 second one ends at once. serve ends at once.
+SIGHUP (Linux, and not at a terminal): starts the same command anew, which takes
+all connections over; no program notices.
 
 Permissions: --allow-net, or exactly the hosts named; --allow-read for --keys,
---cert, --cert-key, --ca and Unix sockets, --allow-write for Unix sockets.
+--cert, --cert-key, --ca and Unix sockets, --allow-write for Unix sockets and
+--pid-file. For SIGHUP: --allow-run, --allow-env, --allow-read, --allow-write,
+and --allow-net for 127.0.0.1.
 Exit code: 0 done, 1 failed, 2 bad usage.`;
-
-/** What the program around this command line adds. */
-export interface TunnelCommandOptions {
-  /** News about the network, to redial at once; asked for by `connect` only. */
-  readonly network?:
-    | (() => Promise<(NetworkNews & AsyncDisposable) | undefined>)
-    | undefined;
-}
-
-/** Wrong use of the command line: exit code 2. */
-class UsageError extends Error {}
 
 /** Runs the command; resolves with the exit code. */
 export async function main(
@@ -114,8 +98,6 @@ export async function main(
   }
 }
 
-type Flags = ReturnType<typeof parse>["values"];
-
 function parse(args: string[]) {
   const text = { type: "string" } as const;
   const flag = { type: "boolean", default: false } as const;
@@ -126,6 +108,7 @@ function parse(args: string[]) {
       ...{ listen: text, keys: text, cert: text, "cert-key": text, ca: text },
       ...{ ttl: text, target: text, to: { type: "string", multiple: true } },
       ...{ json: flag, open: flag, tls: flag },
+      ...{ "pid-file": text, successor: text },
       help: { type: "boolean", short: "h", default: false },
     },
   });
@@ -137,132 +120,6 @@ function printKey([name = "tunnel", ...rest]: string[]): number {
   }
   console.log(newKeyLine(name));
   return 0;
-}
-
-function required(name: string, value: string | undefined): TunnelAddress {
-  if (value !== undefined) return parseTunnelAddress(value);
-  throw new UsageError(`Cannot start: --${name} is missing`);
-}
-
-async function keysOf({ keys }: Flags): Promise<readonly PresharedKey[]> {
-  return keys === undefined ? [] : parseKeys(await readText(keys), keys);
-}
-
-function isLocal(address: TunnelAddress): boolean {
-  return address.transport === "unix" || address.hostname === "localhost" ||
-    address.hostname === "::1" || /^127\./.test(address.hostname);
-}
-
-async function serve(flags: Flags): Promise<number> {
-  const listen = required("listen", flags.listen);
-  const targets = (flags.to ?? []).map(parseTunnelAddress);
-  if (targets.length === 0) required("to", undefined);
-  const ttlMs = Number(flags.ttl ?? 120) * 1000;
-  const keys = await keysOf(flags);
-  if (keys.length === 0 && !flags.open && !isLocal(listen)) {
-    throw new CommandError(
-      `Cannot listen on ${
-        tunnelAddressText(listen)
-      } without keys: whoever reaches it would reach ${
-        targets.map(tunnelAddressText).join(", ")
-      }: give --keys, or --open if that is meant`,
-    );
-  }
-  const { cert, "cert-key": key } = flags;
-  if ((cert === undefined) !== (key === undefined)) {
-    throw new UsageError("Cannot use TLS: give both --cert and --cert-key");
-  }
-  const listener = await listenAt(
-    listen,
-    cert === undefined ? undefined : { cert, key: key! },
-  );
-  await using tunnel = serveTunnel(listener, {
-    targets,
-    accept: {
-      ttlMs,
-      presharedKey: keys.length === 0 ? undefined : keyFinder(keys),
-    },
-  });
-  using _report = report(tunnel, flags.json);
-  sayListening(flags, tunnel.addr, targets.map(tunnelAddressText));
-  await signalled();
-  return 0;
-}
-
-async function connect(
-  flags: Flags,
-  { network }: TunnelCommandOptions,
-): Promise<number> {
-  const listen = required("listen", flags.listen);
-  const [to, ...more] = flags.to ?? [];
-  if (more.length > 0) throw new UsageError("Cannot use --to more than once");
-  const server = required("to", to);
-  const target = flags.target === undefined
-    ? undefined
-    : parseTunnelAddress(flags.target);
-  const [presharedKey] = await keysOf(flags);
-  const caCerts = flags.ca === undefined ? [] : [await readText(flags.ca)];
-  const tls = flags.tls || flags.ca !== undefined ? { caCerts } : undefined;
-  const route: Route = { to: server, tls };
-  const listener = await listenAt(listen);
-  await using news = await network?.();
-  const options = { presharedKey, network: news };
-  await using tunnel = connectTunnel(listener, dialer(route), {
-    target,
-    connect: options,
-  });
-  using _report = report(tunnel, flags.json);
-  await look(route, options);
-  sayListening(flags, tunnel.addr, [tunnelAddressText(server)]);
-  await signalled();
-  await Promise.race([tunnel.drain(), signalled()]);
-  return 0;
-}
-
-// A wrong key or a wrong peer is told at once, and not to the first program
-// that connects. A server that is not there yet may still come.
-async function look(route: Route, options: ConnectOptions): Promise<void> {
-  try {
-    (await connectResumable(dialer(route), options)).abort();
-  } catch (error) {
-    if (error instanceof ResumeError && error.code !== "resume/busy") {
-      throw error;
-    }
-    console.error(
-      `Cannot reach ${tunnelAddressText(route.to)} yet: ${
-        reasonOf(error)
-      }; it is tried again for each connection`,
-    );
-  }
-}
-
-function sayListening(
-  { json }: Flags,
-  addr: Deno.Addr | undefined,
-  to: readonly string[],
-): void {
-  const listening = addressText(addr);
-  if (json) console.log(JSON.stringify({ type: "listening", listening, to }));
-  else console.error(`Listening on ${listening}, to ${to.join(", ")}`);
-}
-
-/** Resolves at the next signal that asks the program to end. */
-function signalled(): Promise<void> {
-  return new Promise((resolve) => {
-    const heard: Deno.Signal[] = [];
-    const done = (): void => {
-      for (const name of heard) Deno.removeSignalListener(name, done);
-      resolve();
-    };
-    for (const name of ["SIGINT", "SIGTERM"] as const) {
-      try {
-        Deno.addSignalListener(name, done);
-        heard.push(name);
-      } catch {
-        // Windows has only the first.
-      }
-    }
-  });
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

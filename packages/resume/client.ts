@@ -28,15 +28,24 @@ import type { ResumableConn } from "./resumable_conn.ts";
  * ```
  *
  * @throws {ResumeError} When the server refuses, or no handshake succeeds.
+ * @throws {RangeError} For an option out of range.
  */
 export async function connectResumable(
   dial: Dial,
   options: ConnectOptions = {},
 ): Promise<ResumableConn> {
+  return (await openClient(dial, options)).conn;
+}
+
+/** For this package: what keeps the stream supplied, beside the stream. */
+export async function openClient(
+  dial: Dial,
+  options: ConnectOptions,
+): Promise<{ readonly conn: ResumableConn; readonly session: ClientSession }> {
   options.signal?.throwIfAborted();
   const session = new ClientSession(dial, options);
   try {
-    return await session.open();
+    return { conn: await session.open(), session };
   } catch (error) {
     session.stop();
     throw options.signal?.aborted ? options.signal.reason : error;

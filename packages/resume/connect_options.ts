@@ -42,8 +42,8 @@ export interface ConnectOptions extends StreamOptions {
   /** News about the network, to redial at once instead of waiting. */
   readonly network?: NetworkNews | undefined;
   /**
-   * The longest wait between two redials, in milliseconds. The first is 50 ms
-   * at most, and each one is random between 0 and its limit.
+   * The longest wait between two redials, in milliseconds, at least 50. The
+   * first is 50 ms at most, and each one is random between 0 and its limit.
    *
    * @default {5_000}
    */

@@ -1,6 +1,7 @@
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { Incoming, type IncomingLimits } from "./_incoming.ts";
 import { Journal } from "./_journal.ts";
+import { isClosedError } from "./_deno.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
 import type { Notice } from "./_notice.ts";
@@ -84,6 +85,12 @@ function newJournal(
   });
 }
 
+/**
+ * For this package: as `suspend`, but in this very turn and without a last word,
+ * for a process that ends before anything else can happen in it.
+ */
+export let suspendAtOnce: (server: ResumeServer) => Uint8Array<ArrayBuffer>;
+
 /** A server of resumable streams; iterate over it for its connections. */
 export class ResumeServer extends EventReader<ResumeServerEvent>
   implements AsyncDisposable {
@@ -137,6 +144,13 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
     this.#running = this.#run(snapshots);
     if (options.signal?.aborted) this.#onAbort();
+  }
+
+  static {
+    suspendAtOnce = (server) => {
+      server.#stop();
+      return server.#snapshot();
+    };
   }
 
   readonly #onAbort = (): void => void this.close();
@@ -199,7 +213,14 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       this.#sessions.suspend();
       return encodeSnapshot([]);
     }
-    return encodeSnapshot(this.#sessions.suspend());
+    return this.#snapshot();
+  }
+
+  #snapshot(): Uint8Array<ArrayBuffer> {
+    return encodeSnapshot([
+      ...this.#sessions.suspend(),
+      ...this.#incoming.halfOpen(),
+    ]);
   }
 
   /**
@@ -255,7 +276,8 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     await Promise.resolve();
     // Before the first transport: a client must find its session at once.
     for (const snapshot of snapshots) {
-      this.#offer(this.#sessions.restore(snapshot));
+      if (snapshot.halfOpen) this.#incoming.restoreHalfOpen(snapshot);
+      else this.#offer(this.#sessions.restore(snapshot));
     }
     const { signal } = this.#stopped;
     while (!signal.aborted) {
@@ -264,7 +286,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
         if (signal.aborted) closeQuietly(transport);
         else this.#incoming.start(transport);
       } catch (error) {
-        if (signal.aborted || isClosed(error)) return;
+        if (signal.aborted || isClosedError(error)) return;
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
@@ -275,9 +297,4 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     if (waiter !== undefined) waiter(conn);
     else this.#queue.push(conn);
   }
-}
-
-function isClosed(error: unknown): boolean {
-  return error instanceof Deno.errors.BadResource ||
-    error instanceof Deno.errors.Interrupted;
 }

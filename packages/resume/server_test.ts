@@ -416,6 +416,31 @@ Deno.test("a client that does not answer holds up a suspension for so long, and 
   listener.close();
 });
 
+Deno.test("a client that has its session for open finds it at the next process, although the server never heard its proof", async () => {
+  const { listener, dial } = listen();
+  const first = acceptResumable(listener);
+  let transport: Deno.TcpConn;
+  const client = await connectResumable(async ({ attempt }) => {
+    transport = await dial();
+    const write = transport.write.bind(transport);
+    let writes = 0;
+    transport.write = (bytes) =>
+      // Its proof is lost, and all that follows.
+      attempt === 0 && ++writes > 1
+        ? Promise.resolve(bytes.length)
+        : write(bytes);
+    return transport;
+  });
+  await writePattern(client, 1, 0, 1_000);
+  const snapshot = await first.suspend();
+  assertEquals(first.sessions, 0);
+  await using second = acceptResumable(listener, { restore: snapshot });
+  assertEquals(second.sessions, 0, "nobody has proven anything yet");
+  const accepted = await second.accept();
+  await readPattern(accepted, 1, 0, 1_000);
+  client.abort();
+});
+
 Deno.test("sessions of one key, waiting sessions and memory are bounded (I21)", async () => {
   const { listener, dial } = listen();
   await using server = acceptResumable(listener, {

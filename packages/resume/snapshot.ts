@@ -13,6 +13,8 @@ export interface SessionSnapshot {
   readonly nextSecret: Bytes;
   readonly keyId: Bytes;
   readonly epoch: number;
+  /** Whether its client has not yet proven that it has it; nothing went over it. */
+  readonly halfOpen?: boolean;
   readonly core: CoreState;
 }
 
@@ -22,6 +24,7 @@ interface Head {
   readonly nextSecret: string;
   readonly keyId: string;
   readonly epoch: number;
+  readonly halfOpen?: boolean;
   readonly acked: number;
   readonly sentMax: number;
   readonly received: number;
@@ -37,7 +40,8 @@ const MAGIC = new TextEncoder().encode("HFSNAP1\n");
 /** Writes sessions; the result holds their secrets. */
 export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
   const parts: Uint8Array[] = [MAGIC];
-  for (const { sid, secret, nextSecret, keyId, epoch, core } of sessions) {
+  for (const session of sessions) {
+    const { sid, secret, nextSecret, keyId, epoch, halfOpen, core } = session;
     const { unacked, unread, ...numbers } = core;
     const head: Head = {
       sid: sid.toHex(),
@@ -45,6 +49,7 @@ export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
       nextSecret: nextSecret.toHex(),
       keyId: keyId.toHex(),
       epoch,
+      ...(halfOpen && { halfOpen }),
       ...numbers,
       unackedBytes: unacked.length,
       unreadBytes: unread.length,
@@ -83,6 +88,7 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
       nextSecret: fromHex(head.nextSecret),
       keyId: fromHex(head.keyId),
       epoch: head.epoch,
+      ...(head.halfOpen && { halfOpen: true }),
       core: {
         acked: head.acked,
         sentMax: head.sentMax,
@@ -98,7 +104,7 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
   return sessions;
 }
 
-const TYPES: { readonly [K in keyof Head]: string } = {
+const TYPES: { readonly [K in keyof Omit<Head, "halfOpen">]: string } = {
   sid: "string",
   secret: "string",
   nextSecret: "string",

@@ -17,5 +17,6 @@ export type {
   LocalConn,
   LocalSource,
   ServeTunnelOptions,
+  TunnelPredecessor,
 } from "./tunnel_options.ts";
 export { serveTunnel, type TunnelServer } from "./tunnel_server.ts";

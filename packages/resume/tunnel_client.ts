@@ -1,23 +1,34 @@
-import { backoff } from "@holdfast/recovery/backoff";
-import { isClosedError, reasonOf, sendAtOnce } from "./_deno.ts";
+import type { Events } from "@holdfast/events";
+import { isClosedError, sendAtOnce } from "./_deno.ts";
 import { inRange } from "./_options.ts";
 import { tunnelAddressText } from "./_tunnel_address.ts";
-import { TunnelConnections } from "./_tunnel_connections.ts";
+import {
+  type Opening,
+  originOf,
+  TunnelConnections,
+} from "./_tunnel_connections.ts";
 import { readAnswer, sendRequest } from "./_tunnel_hello.ts";
-import { connectResumable } from "./client.ts";
-import type { ConnectOptions, Dial } from "./connect_options.ts";
-import { ResumeError } from "./errors.ts";
+import { TunnelSessions } from "./_tunnel_sessions.ts";
+import {
+  type ConnectionState,
+  decodeTunnelState,
+  encodeTunnelState,
+  type TunnelState,
+} from "./_tunnel_state.ts";
+import type { Dial } from "./connect_options.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  type SessionSnapshot,
+} from "./snapshot.ts";
 import type { TunnelEvent, TunnelStats } from "./tunnel_events.ts";
 import type {
   ConnectTunnelOptions,
   LocalConn,
   LocalSource,
 } from "./tunnel_options.ts";
-import type { Events } from "@holdfast/events";
 
-// Sessions that are being opened at once.
-const OPENING_MAX = 16;
 // After an accept that failed for want of something, such as descriptors.
 const ACCEPT_PAUSE_MS = 50;
 
@@ -29,6 +40,22 @@ export interface TunnelClient extends Events<TunnelEvent>, AsyncDisposable {
   stats(): TunnelStats;
   /** Takes no more connections, and resolves once all of them have ended. */
   drain(): Promise<void>;
+  /**
+   * Prepares for another process to go on with the connections: takes nobody
+   * new, and resolves with the programs' connections that it needs. Everything
+   * still flows. `resume` takes it back.
+   */
+  pause(): Promise<LocalConn[]>;
+  /** Ends {@linkcode TunnelClient.pause}. */
+  resume(): void;
+  /**
+   * After `pause`: stops everything in this very turn, and gives what the other
+   * process needs beside the connections. This one must then end without
+   * another turn of its event loop, by `Deno.exit`, and without closing the
+   * connections: called from a `setImmediate` it knows of every byte that was
+   * read or written. The bytes hold secrets and data.
+   */
+  suspend(): Uint8Array<ArrayBuffer>;
   /** Ends every connection, and stops listening. */
   close(): Promise<void>;
 }
@@ -75,64 +102,48 @@ export function connectTunnel(
   return new Client(source, dial, options);
 }
 
-/** Errors of an open that may be over soon. */
-const PASSING: ReadonlySet<string> = new Set([
-  "resume/busy",
-  "resume/handshake",
-]);
-
-function unreachable(error: unknown): ResumeError {
-  if (error instanceof ResumeError) return error;
-  const why = reasonOf(error);
-  return new ResumeError(
-    "resume/handshake",
-    `Cannot reach the server of the tunnel: ${why}`,
-    { cause: error },
-  );
-}
-
 class Client extends TunnelConnections implements TunnelClient {
   readonly #source: LocalSource;
-  readonly #dial: Dial;
   readonly #target: string;
-  readonly #options: ConnectOptions;
-  readonly #openDeadlineMs: number;
+  readonly #sessions: TunnelSessions;
   readonly #stopped = new AbortController();
   readonly #running: Promise<void>;
-  readonly #queue: (() => void)[] = [];
-  #opening = 0;
+  #passed: readonly LocalConn[] = [];
   #listening = true;
   #closed: Promise<void> | undefined;
 
   constructor(source: LocalSource, dial: Dial, options: ConnectTunnelOptions) {
     super(options.connect?.onListenerError);
     this.#source = source;
-    this.#dial = dial;
     this.#target = options.target === undefined
       ? ""
       : tunnelAddressText(options.target);
     const { signal } = this.#stopped;
     const { connect = {}, openDeadlineMs = 10_000 } = options;
-    this.#openDeadlineMs = inRange(
-      "openDeadlineMs",
-      openDeadlineMs,
-      0,
-      2 ** 31 - 1,
-    );
-    this.#options = {
+    inRange("openDeadlineMs", openDeadlineMs, 0, 2 ** 31 - 1);
+    const own = {
       ...connect,
       signal: connect.signal === undefined
         ? signal
         : AbortSignal.any([signal, connect.signal]),
     };
-    this.#running = this.#run();
+    this.#sessions = new TunnelSessions(dial, own, openDeadlineMs);
+    const { predecessor } = options;
+    const left = predecessor && decodeTunnelState(predecessor.state);
+    this.#running = this.#run(left, predecessor?.connections ?? []);
   }
 
   get addr(): Deno.Addr | undefined {
     return this.#source.addr;
   }
 
-  async #run(): Promise<void> {
+  async #run(
+    left: TunnelState | undefined,
+    locals: readonly LocalConn[],
+  ): Promise<void> {
+    // Not in the constructor: whoever called it must be able to listen first.
+    await Promise.resolve();
+    if (left !== undefined) this.#restore(left, locals);
     while (this.#listening) {
       try {
         const local = await this.#source.accept();
@@ -149,50 +160,76 @@ class Client extends TunnelConnections implements TunnelClient {
     sendAtOnce(local);
     (local as Partial<Deno.TcpConn>).setKeepAlive?.(true);
     this.start(async (opened) => {
-      const session = await this.#openSession();
+      const session = await this.#sessions.open();
       opened(session);
       await sendRequest(session, this.#target);
-      // What the program says is under way meanwhile.
-      const ready = readAnswer(session);
-      ready.catch(() => {});
-      const target = this.#target;
-      return { local, target, from: local.remoteAddr, ready };
+      return this.#opened(session, local, this.#target, originOf(local));
     }, local);
   }
 
-  // A few at a time: a server turns away who comes with too many at once, and
-  // where the way is cut often none of many would get through.
-  async #openSession(): Promise<ResumableConn> {
-    while (this.#opening >= OPENING_MAX) {
-      await new Promise<void>((resolve) => this.#queue.push(resolve));
-    }
-    this.#opening++;
-    try {
-      return await this.#openInTime();
-    } finally {
-      this.#opening--;
-      this.#queue.shift()?.();
+  #opened(
+    session: ResumableConn,
+    local: LocalConn,
+    target: string,
+    from: string | undefined,
+  ): Opening {
+    // What the program says is under way meanwhile.
+    const ready = readAnswer(session);
+    ready.catch(() => {});
+    return { local, target, from, ready };
+  }
+
+  #restore(
+    { sessions, connections }: TunnelState,
+    locals: readonly LocalConn[],
+  ): void {
+    const bySid = new Map(
+      decodeSnapshot(sessions).map((one) => [one.sid.toHex(), one]),
+    );
+    for (const one of connections) {
+      const local = locals[one.index];
+      const session = bySid.get(one.sid);
+      if (session !== undefined) this.#goOn(session, one, local);
+      else if (local !== undefined) this.#take(local);
     }
   }
 
-  // Programs connect while the way is cut, too: they wait, as others do.
-  async #openInTime(): Promise<ResumableConn> {
-    const { signal } = this.#options;
-    const until = performance.now() + this.#openDeadlineMs;
-    const delay = backoff({ firstMs: 50, maxMs: 1_000 });
-    for (let attempt = 0;; attempt++) {
-      try {
-        return await connectResumable(this.#dial, this.#options);
-      } catch (error) {
-        signal!.throwIfAborted();
-        const pauseMs = delay(attempt);
-        const final = error instanceof ResumeError &&
-          !PASSING.has(error.code);
-        if (final) throw error;
-        if (performance.now() + pauseMs > until) throw unreachable(error);
-        await new Promise((resolve) => setTimeout(resolve, pauseMs));
-      }
-    }
+  #goOn(
+    snapshot: SessionSnapshot,
+    state: ConnectionState,
+    local: LocalConn | undefined,
+  ): void {
+    this.start((opened) => {
+      const { target, from, ttlMs } = state;
+      const session = this.#sessions.restore({ session: snapshot, ttlMs });
+      opened(session);
+      const opening: Opening = local === undefined || state.opened
+        ? { local, target, from }
+        : this.#opened(session, local, target, from);
+      return Promise.resolve({ ...opening, restored: state });
+    }, local);
+  }
+
+  async pause(): Promise<LocalConn[]> {
+    await this.#source.pause?.();
+    const passed = this.live.map(({ local }) => local);
+    return [...this.#passed = passed.filter((one) => one !== undefined)];
+  }
+
+  resume(): void {
+    this.#source.resume?.();
+  }
+
+  suspend(): Uint8Array<ArrayBuffer> {
+    const sessions: SessionSnapshot[] = [];
+    const connections = this.states(this.#passed).map(([state, live]) => {
+      if (live.session === undefined) return state;
+      const suspended = this.#sessions.suspend(live.session);
+      sessions.push(suspended.session);
+      return { ...state, ttlMs: suspended.ttlMs };
+    });
+    const bytes = encodeSnapshot(sessions);
+    return encodeTunnelState({ sessions: bytes, connections });
   }
 
   #stopListening(): void {

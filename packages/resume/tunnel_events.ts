@@ -15,6 +15,18 @@ export type TunnelEvent =
     readonly from: string | undefined;
   }
   | {
+    /** It was taken over from the process that had it before. */
+    readonly type: "connection-restored";
+    /** Which connection, as this process counts. */
+    readonly id: number;
+    /** The public id of its session: the same as before. */
+    readonly sid: string;
+    /** Where it leads, as text; empty for the server's own target. */
+    readonly target: string;
+    /** Where it comes from, as text, if that is known. */
+    readonly from: string | undefined;
+  }
+  | {
     /** Its transport was cut; programs at both ends wait. */
     readonly type: "connection-paused";
     /** Which connection. */

@@ -26,7 +26,22 @@ export interface LocalSource {
   close(): void;
   /** Where it listens. */
   readonly addr?: Deno.Addr | undefined;
+  /** Stops accepting without closing; resolves when nothing more is accepted. */
+  pause?(): Promise<void>;
+  /** Ends `pause`. */
+  resume?(): void;
 }
+
+/** What a tunnel's end gets of the process that had it before. */
+export interface TunnelPredecessor {
+  /** What its `suspend` gave. */
+  readonly state: Uint8Array;
+  /** The connections that its `pause` named, in their order, as they came over. */
+  readonly connections: readonly LocalConn[];
+}
+
+/** For this package: whether targets can be passed to another process. */
+export const HOLDS_TARGETS: unique symbol = Symbol("holds targets");
 
 /** Options for {@linkcode serveTunnel}. */
 export interface ServeTunnelOptions {
@@ -44,6 +59,8 @@ export interface ServeTunnelOptions {
    * @default {3_000}
    */
   readonly targetDeadlineMs?: number | undefined;
+  /** Goes on with the connections of another process. */
+  readonly predecessor?: TunnelPredecessor | undefined;
 }
 
 /** Options for {@linkcode connectTunnel}. */
@@ -63,4 +80,6 @@ export interface ConnectTunnelOptions {
   readonly openDeadlineMs?: number | undefined;
   /** Keys, buffers, redials: as {@linkcode connectResumable} has them. */
   readonly connect?: ConnectOptions | undefined;
+  /** Goes on with the connections of another process. */
+  readonly predecessor?: TunnelPredecessor | undefined;
 }

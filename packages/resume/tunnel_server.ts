@@ -2,20 +2,39 @@ import { dial } from "@holdfast/recovery";
 import { reasonOf } from "./_deno.ts";
 import { inRange } from "./_options.ts";
 import { type TunnelAddress, tunnelAddressText } from "./_tunnel_address.ts";
-import { TunnelConnections } from "./_tunnel_connections.ts";
+import {
+  type Live,
+  type Opening,
+  originOf,
+  TunnelConnections,
+} from "./_tunnel_connections.ts";
+import {
+  type ConnectionState,
+  decodeTunnelState,
+  encodeTunnelState,
+  type TunnelState,
+} from "./_tunnel_state.ts";
 import { readRequest, sendAnswer } from "./_tunnel_hello.ts";
+import { hold } from "./_descriptors.ts";
 import { TUNNEL_ANSWER } from "./_tunnel_wire.ts";
 import type { TransportSource } from "./accept_options.ts";
 import { ResumeError } from "./errors.ts";
 import type { ResumableConn } from "./resumable_conn.ts";
-import { acceptResumable, type ResumeServer } from "./server.ts";
+import { acceptResumable, type ResumeServer, suspendAtOnce } from "./server.ts";
 import type { TunnelEvent, TunnelStats } from "./tunnel_events.ts";
-import type { ServeTunnelOptions } from "./tunnel_options.ts";
+import {
+  HOLDS_TARGETS,
+  type LocalConn,
+  type LocalSource,
+  type ServeTunnelOptions,
+} from "./tunnel_options.ts";
 import type { Events } from "@holdfast/events";
 
 // A client that asks for nothing holds a session: not for long.
 const REQUEST_MS = 10_000;
 const HANDSHAKES_MAX = 256;
+// What an answer to a client may take beside the time to reach a target.
+const PAUSE_MS = 1_000;
 
 /** The end of a tunnel that connects to targets. */
 export interface TunnelServer extends Events<TunnelEvent>, AsyncDisposable {
@@ -23,6 +42,22 @@ export interface TunnelServer extends Events<TunnelEvent>, AsyncDisposable {
   readonly addr: Deno.Addr | undefined;
   /** A snapshot of the counters. */
   stats(): TunnelStats;
+  /**
+   * Prepares for another process to go on with the connections: takes nobody
+   * new, and resolves with the programs' connections that it needs. Everything
+   * still flows. `resume` takes it back.
+   */
+  pause(): Promise<LocalConn[]>;
+  /** Ends {@linkcode TunnelServer.pause}. */
+  resume(): void;
+  /**
+   * After `pause`: stops everything in this very turn, and gives what the other
+   * process needs beside the connections. This one must then end without
+   * another turn of its event loop, by `Deno.exit`, and without closing the
+   * connections: called from a `setImmediate` it knows of every byte that was
+   * read or written. The bytes hold secrets and data.
+   */
+  suspend(): Uint8Array<ArrayBuffer>;
   /** Ends every connection, and stops listening. */
   close(): Promise<void>;
 }
@@ -37,7 +72,7 @@ export interface TunnelServer extends Events<TunnelEvent>, AsyncDisposable {
  * @throws {RangeError} For an option out of range.
  */
 export function serveTunnel(
-  source: TransportSource,
+  source: TransportSource & Pick<LocalSource, "pause" | "resume">,
   options: ServeTunnelOptions,
 ): TunnelServer {
   if (options.targets.length === 0) {
@@ -47,29 +82,54 @@ export function serveTunnel(
   }
   const { targetDeadlineMs = 3_000 } = options;
   inRange("targetDeadlineMs", targetDeadlineMs, 1, 2 ** 31 - 1);
-  const { accept = {} } = options;
+  const { accept = {}, predecessor } = options;
+  const left = predecessor && {
+    ...decodeTunnelState(predecessor.state),
+    locals: predecessor.connections,
+  };
   const server = acceptResumable(source, {
     ...accept,
+    ...(left && { restore: left.sessions }),
     // All connections of a client come from one address, and after a cut at once.
     limits: { handshakesPerAddressMax: HANDSHAKES_MAX, ...accept.limits },
   });
-  return new Server(server, options.targets, targetDeadlineMs);
+  const holds = HOLDS_TARGETS in options;
+  const { targets } = options;
+  return new Server(source, server, targets, targetDeadlineMs, left, holds);
+}
+
+/** What the process before left. */
+interface Left extends TunnelState {
+  readonly locals: readonly LocalConn[];
 }
 
 class Server extends TunnelConnections implements TunnelServer {
+  readonly #source: Pick<LocalSource, "pause" | "resume">;
   readonly #server: ResumeServer;
+  readonly #left: Map<string, ConnectionState>;
+  readonly #locals: readonly LocalConn[];
+  readonly #holds: boolean;
+  #passed: readonly LocalConn[] = [];
+  #paused: PromiseWithResolvers<void> | undefined;
   readonly #targets: ReadonlyMap<string, TunnelAddress>;
   readonly #deadlineMs: number;
   readonly #running: Promise<void>;
   #closed: Promise<void> | undefined;
 
   constructor(
+    source: TransportSource & Pick<LocalSource, "pause" | "resume">,
     server: ResumeServer,
     targets: readonly TunnelAddress[],
     deadlineMs: number,
+    left: Left | undefined,
+    holds: boolean,
   ) {
     super(undefined);
+    this.#holds = holds;
+    this.#source = source;
     this.#server = server;
+    this.#locals = left?.locals ?? [];
+    this.#left = new Map(left?.connections.map((one) => [one.sid, one]));
     this.#targets = new Map(
       targets.map((one) => [tunnelAddressText(one), one]),
     );
@@ -84,25 +144,47 @@ class Server extends TunnelConnections implements TunnelServer {
 
   async #run(): Promise<void> {
     for await (const session of this.#server) {
-      this.start((opened) => {
+      this.start((opened, live) => {
         opened(session);
-        return this.#open(session);
+        return this.#open(session, live);
       });
     }
   }
 
-  async #open(session: ResumableConn) {
-    if (session.restored) {
+  async #open(
+    session: ResumableConn,
+    live: Live,
+  ): Promise<Opening | undefined> {
+    const before = this.#left.get(session.sid);
+    this.#left.delete(session.sid);
+    if (before?.opened) return this.#goOn(before);
+    if (session.restored && before === undefined) {
       // Its target's connection ended with the process that had it.
       throw new ResumeError(
         "resume/target-down",
         "Cannot go on with a tunnelled connection: its target was connected to another process",
       );
     }
-    const timer = setTimeout(() => session.abort(), REQUEST_MS);
-    const asked = await readRequest(session).finally(() => clearTimeout(timer));
+    const asked = before?.asked ?? await this.#request(session);
     // Somebody looked whether a server is here.
     if (asked === undefined) return undefined;
+    live.asked = asked;
+    // From here on it could not be passed on before it is done.
+    await this.#paused?.promise;
+    live.reaching = true;
+    try {
+      return await this.#reach(session, asked);
+    } finally {
+      live.reaching = false;
+    }
+  }
+
+  #request(session: ResumableConn): Promise<string | undefined> {
+    const timer = setTimeout(() => session.abort(), REQUEST_MS);
+    return readRequest(session).finally(() => clearTimeout(timer));
+  }
+
+  async #reach(session: ResumableConn, asked: string): Promise<Opening> {
     const target = asked === ""
       ? this.#targets.values().next().value!
       : this.#targets.get(asked);
@@ -113,9 +195,12 @@ class Server extends TunnelConnections implements TunnelServer {
       throw new ResumeError("resume/target-denied", why);
     }
     const name = tunnelAddressText(target);
-    const from = session.remoteAddr;
+    const from = originOf(session);
     try {
       const local = await connectTarget(target, this.#deadlineMs);
+      if (this.#holds && target.transport === "tcp") {
+        hold(local as Deno.TcpConn);
+      }
       await sendAnswer(session, TUNNEL_ANSWER.open);
       return { local, target: name, from };
     } catch (error) {
@@ -126,6 +211,31 @@ class Server extends TunnelConnections implements TunnelServer {
       await this.#refuse(session, TUNNEL_ANSWER.down, why);
       throw new ResumeError("resume/target-down", why, { cause: error });
     }
+  }
+
+  #goOn(state: ConnectionState): Opening {
+    const { target, from, index } = state;
+    return { local: this.#locals[index], target, from, restored: state };
+  }
+
+  async pause(): Promise<LocalConn[]> {
+    this.#paused ??= Promise.withResolvers();
+    await this.#source.pause?.();
+    await this.until(({ reaching }) => reaching, this.#deadlineMs + PAUSE_MS);
+    const passed = this.live.map(({ local }) => local);
+    return [...this.#passed = passed.filter((one) => one !== undefined)];
+  }
+
+  resume(): void {
+    this.#paused?.resolve();
+    this.#paused = undefined;
+    this.#source.resume?.();
+  }
+
+  suspend(): Uint8Array<ArrayBuffer> {
+    const connections = this.states(this.#passed).map(([state]) => state);
+    const sessions = suspendAtOnce(this.#server);
+    return encodeTunnelState({ sessions, connections });
   }
 
   // Said in full before the session ends: the client tells its user.

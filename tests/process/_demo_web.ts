@@ -59,15 +59,13 @@ export async function startDemoWeb(
     lines.push(...whole.map((line) => JSON.parse(line)));
   }
   const url = lines[0]!.url!;
+  let token: Promise<string> | undefined;
   return {
     url,
     port: Number(new URL(url).port),
     child,
     place: lines[1]!.place!,
-    token: async () => {
-      const page = await (await fetch(url)).text();
-      return /name="demo-token" content="([0-9a-f]{32})"/.exec(page)![1]!;
-    },
+    token: () => token ??= readToken(url),
     hello: async () => await firstEvent(`${url}events`) as Hello,
     [Symbol.asyncDispose]: async () => {
       try {
@@ -79,6 +77,11 @@ export async function startDemoWeb(
       await child.status;
     },
   };
+}
+
+async function readToken(url: string): Promise<string> {
+  const page = await (await fetch(url)).text();
+  return /name="demo-token" content="([0-9a-f]{32})"/.exec(page)![1]!;
 }
 
 /** The data of the first event of a stream. */

@@ -36,17 +36,18 @@ export class Running implements AsyncDisposable {
     return this.#said;
   }
 
-  /** Waits until it has said something. */
-  async says(what: RegExp): Promise<RegExpExecArray> {
+  /** Waits until it has said something, so many times. */
+  async says(what: RegExp, times = 1): Promise<RegExpExecArray> {
     let over = false;
     this.child.status.then(() => this.#reading).then(() => {
       over = true;
       this.#heard();
     });
+    const all = new RegExp(what, "g");
     const found = async () => {
       for (;;) {
-        const match = what.exec(this.#said);
-        if (match !== null) return match;
+        const match = [...this.#said.matchAll(all)].at(times - 1);
+        if (match !== undefined) return match;
         assert(!over, `it ended, and said only: ${this.#said}`);
         await new Promise<void>((resolve) => this.#heard = resolve);
       }
@@ -54,9 +55,15 @@ export class Running implements AsyncDisposable {
     return await deadline(found(), STALL_MS);
   }
 
+  /** The process that it is now, after as many restarts as it told of. */
+  get pid(): number {
+    const all = [...this.#said.matchAll(/"restarting","successor":(\d+)/g)];
+    return Number(all.at(-1)?.[1] ?? this.child.pid);
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      this.child.kill("SIGKILL");
+      Deno.kill(this.pid, "SIGKILL");
     } catch {
       // It has ended.
     }
@@ -78,9 +85,14 @@ export interface TunnelWorld extends AsyncDisposable {
 
 const NET = "--allow-net=127.0.0.1";
 
-function holdfast(...args: string[]): Running {
+/** What a restart needs beside what a tunnel needs. */
+export const RESTART_PERMISSIONS: readonly string[] = [
+  ...["--allow-run", "--allow-env", "--allow-write"],
+];
+
+function holdfast(permissions: readonly string[], args: string[]): Running {
   return new Running(Deno.execPath(), [
-    ...["run", "--no-prompt", NET, "--allow-read", "cli.ts"],
+    ...["run", "--no-prompt", NET, "--allow-read", ...permissions, "cli.ts"],
     ...["tunnel", ...args],
   ]);
 }
@@ -88,24 +100,29 @@ function holdfast(...args: string[]): Running {
 /** Starts `holdfast tunnel serve` and `connect` before a target. */
 export async function startTunnel(
   targetPort: number,
-  flags: { readonly serve?: string[]; readonly connect?: string[] } = {},
+  flags: {
+    readonly serve?: string[];
+    readonly connect?: string[];
+    readonly permissions?: readonly string[];
+  } = {},
 ): Promise<TunnelWorld> {
   const stack = new AsyncDisposableStack();
+  const { permissions = [] } = flags;
   const listening = /"listening":"127\.0\.0\.1:(\d+)"/;
   const any = ["--listen", "127.0.0.1:0", "--json"];
   const serve = stack.use(
-    holdfast(
+    holdfast(permissions, [
       ...["serve", ...any, "--to", `127.0.0.1:${targetPort}`],
       ...(flags.serve ?? []),
-    ),
+    ]),
   );
   const proxy = stack.use(await CutProxy.start());
   proxy.forward("127.0.0.1", Number((await serve.says(listening))[1]));
   const connect = stack.use(
-    holdfast(
+    holdfast(permissions, [
       ...["connect", ...any, "--to", `127.0.0.1:${proxy.port}`],
       ...(flags.connect ?? []),
-    ),
+    ]),
   );
   const port = Number((await connect.says(listening))[1]);
   return {

@@ -43,6 +43,8 @@ export async function startDnsServer(
     const [question] = message.questions as [Question];
     asked.push(`${question.type} ${question.name}`);
     if (server.silent) return [];
+    const edns = message.additionals.length > 0;
+    if (edns && question.name.startsWith("old.")) return [notUnderstood(bytes)];
     return answersTo(question, message.id, tcp, server.rcode, { four, six });
   };
   const { socket, listener } = await bindBoth(hostname, port);
@@ -105,6 +107,12 @@ async function serveTcp(
   }
 }
 
+/** FORMERR with a head alone, as servers older than EDNS give (RFC 6891 §7). */
+function notUnderstood(question: Uint8Array): Uint8Array {
+  return new Uint8Array([question[0]!, question[1]!, 0x81, 0x81, ...ZEROS]);
+}
+const ZEROS = new Uint8Array(8);
+
 /** The datagrams that one question is answered with. */
 function answersTo(
   { name, type }: Question,
@@ -150,6 +158,10 @@ function answersTo(
       return tcp
         ? [encode(0, [row(data)])]
         : [encode(0, [], { flags: 0x0380 })];
+    case "cut": // and the connection is ended without a word
+    case "cutoff":
+      if (tcp) return [];
+      return [encode(0, kind === "cut" ? [row(data)] : [], { flags: 0x0380 })];
     case "garbage":
       return [crypto.getRandomValues(new Uint8Array(40))];
     case "forged": {

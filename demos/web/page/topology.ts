@@ -95,7 +95,7 @@ export class Topology {
       ORIGINS[server.origin],
     );
     const name = link.firewall === "nft" ? "nftables" : "the proxy";
-    const carried = link.attached ? `connection no. ${link.epoch}` : "no path";
+    const carried = link.attached ? `connection ${link.epoch}` : "no path";
     this.#gate.show(
       link.blocked ? "blocked" : link.attached ? "running" : "off",
       `Port ${link.port}`,

@@ -2,7 +2,7 @@
 // Runs in `unshare -Urnm`: one back end from blocked to opened to reverted,
 // with a real server and a real peer. Argument: the back end. Prints one JSON
 // line; fails with what was not as it should be.
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { whyForbidden } from "../_guard_rules.ts";
 import {
   applyPlan,
@@ -14,6 +14,7 @@ import {
 import { BANNED, Lab, LINK, OURS, PEERS, type Probe } from "./lab.ts";
 import {
   type Backend,
+  denyPort,
   privateRun,
   setUpBackend,
   snapshot,
@@ -86,6 +87,36 @@ await other.revert();
 await reach(false);
 assertEquals(await snapshot(), before, "it was not reverted exactly");
 assertEquals(await listRules({ ledger }), []);
+
+// What the user denies on purpose is explained, and is not overridden.
+await denyPort(backend, OTHER);
+const denied = await snapshot();
+const refused = await planAccess({ port: OTHER, interface: LINK });
+assert(refused.status === "refused", JSON.stringify(refused));
+assertStringIncludes(refused.why, "on purpose");
+assertEquals(await snapshot(), denied);
+// Unless the user says so; and then the denial stays where it is.
+const over = await planAccess(
+  { port: OTHER, interface: LINK },
+  { overrideDeny: true },
+);
+if (layer === "firewalld") {
+  // Its denials come before its allowances, whatever one asks for.
+  assertEquals(over.status, "refused", JSON.stringify(over));
+} else {
+  assert(over.status === "ready", JSON.stringify(over));
+  const forced = await applyPlan(over, { consent: true, ledger });
+  assertEquals(
+    await lab.probe([[OURS.ipv4, OTHER, LONG_MS], [
+      OURS.ipv4,
+      PORT,
+      SHORT_MS,
+    ]]),
+    [true, false],
+  );
+  await forced.revert();
+  assertEquals(await snapshot(), denied, "an override was not reverted");
+}
 console.log(JSON.stringify({
   ...{ backend, layer: blocked.status === "blocked-by" && blocked.layer },
   tools: [...new Set(plan.steps.map(({ argv }) => argv[0]))],

@@ -152,6 +152,33 @@ export async function setUpBackend(
   }
 }
 
+/** A denial of the user's, on purpose, in the words of the back end. */
+export async function denyPort(backend: Backend, port: number): Promise<void> {
+  switch (backend) {
+    case "nft":
+      await run(
+        `nft insert rule inet host in tcp dport ${port} drop`.split(" "),
+      );
+      return;
+    case "iptables-nft":
+    case "iptables-legacy":
+      for (const tool of ["iptables", "ip6tables"]) {
+        const words = `-I INPUT -p tcp --dport ${port} -j DROP`;
+        const kind = backend.slice("iptables-".length);
+        await run([`${tool}-${kind}`, ...words.split(" ")]);
+      }
+      return;
+    case "ufw":
+      await run(`ufw deny ${port}/tcp`.split(" "));
+      return;
+    default:
+      await run([
+        "firewall-cmd",
+        `--add-rich-rule=rule port port="${port}" protocol="tcp" reject`,
+      ]);
+  }
+}
+
 function nftHost({ ipv4, ipv6 }: { ipv4: string; ipv6: string }): string {
   return `table inet host {
   chain bans {
@@ -180,6 +207,8 @@ table inet strict {
 function iptablesHost(address: string): string {
   return `*filter
 :INPUT DROP
+:FORWARD ACCEPT
+:OUTPUT ACCEPT
 :bans -
 -A bans -s ${address} -j DROP
 -A INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT

@@ -5,6 +5,7 @@
  * neighbour that is silent. Each time plain Deno first, then with the gate.
  */
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import { diagnose } from "../doctor.ts";
 import { whenUsable } from "../mod.ts";
 import { sh } from "./in_namespace.ts";
 
@@ -101,6 +102,46 @@ ip route add default via ${FOUR}`);
     DOMException,
   );
   assert(/is down/.test(down.message), down.message);
+
+  // 5: however the address is written, and however far it reaches.
+  await sh("ip link set vA up; ip addr add 10.66.2.1/24 dev vA");
+  await sh("ip addr add fd66:2::1/64 dev vA nodad");
+  const { stdout } = await new Deno.Command("nsenter", {
+    args: ["-t", `${other.pid}`, "-n", "ip", "-j", "addr", "show", "dev", "vB"],
+  }).output();
+  const link = JSON.parse(new TextDecoder().decode(stdout))[0].addr_info
+    .find((row: { local: string }) => row.local.startsWith("fe80")).local;
+  for (
+    const hostname of [
+      ...["FD66:2:0:0::2", `::ffff:${FOUR}`, `${link}%vA`],
+    ]
+  ) {
+    const usable = await whenUsable({ hostname, port: PORT });
+    assertEquals(usable.interface, "vA", hostname);
+    assert(await connects(hostname, 10_000), hostname);
+    const { causes } = await diagnose({
+      target: { hostname, port: PORT },
+      portalUrl: false,
+    });
+    assertEquals(causes, [], hostname);
+  }
+
+  // 6: a neighbour that the kernel has given up comes back without a word.
+  const failed = async () => {
+    const { stdout } = await new Deno.Command("ip", {
+      args: ["neigh", "show", FOUR],
+    }).output();
+    return new TextDecoder().decode(stdout).includes("FAILED");
+  };
+  await sh(`ip neigh flush dev vA
+nsenter -t ${other.pid} -n ip link set vB arp off`);
+  while (!await failed()) await connects(FOUR, 1_000);
+  const back = whenUsable({ hostname: FOUR, port: PORT }, {
+    deadlineMs: 60_000,
+  });
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  await sh(`nsenter -t ${other.pid} -n ip link set vB arp on`);
+  assert((await back).waitedFor.includes("neighbour-silent"));
 } finally {
   other.kill("SIGKILL");
   await other.status;

@@ -1,0 +1,4 @@
+/** Bytes as text. */
+export function toText(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}

@@ -1,0 +1,77 @@
+/** Limits that hold although many come at the same moment. */
+import { assertEquals } from "@std/assert";
+import { openSession, resumeSession } from "./_handshake_client.ts";
+import { HandshakeIo } from "./_handshake_io.ts";
+import { acceptResumable, connectResumable, type ResumeError } from "./mod.ts";
+
+Deno.test("sessions of one key are bounded also when they are opened at once (I21)", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dial = () =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const id = new TextEncoder().encode("k");
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  await using server = acceptResumable(listener, {
+    presharedKey: () => key,
+    limits: { sessionsPerKeyMax: 2 },
+  });
+  void (async () => {
+    for await (const conn of server) await conn.write(Uint8Array.of(1));
+  })();
+  // Each hears the server's byte, or why there is none.
+  const opened = await Promise.all(Array.from({ length: 10 }, async () => {
+    try {
+      const client = await connectResumable(dial, {
+        presharedKey: { id, key },
+      });
+      await client.read(new Uint8Array(1));
+      return client;
+    } catch (error) {
+      return (error as ResumeError).code;
+    }
+  }));
+  const clients = opened.filter((one) => typeof one !== "string");
+  const codes = new Set(opened.filter((one) => typeof one === "string"));
+  assertEquals([clients.length, server.sessions], [2, 2]);
+  assertEquals(
+    codes.difference(new Set(["resume/busy", "resume/denied"])).size,
+    0,
+  );
+  for (const client of clients) client.abort();
+});
+
+Deno.test("the same holds of sessions whose clients come back before they proved themselves (I21)", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dial = () =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  const id = new TextEncoder().encode("k");
+  const key = crypto.getRandomValues(new Uint8Array(32));
+  await using server = acceptResumable(listener, {
+    presharedKey: () => key,
+    authorize: () => Promise.resolve(true),
+    limits: { sessionsPerKeyMax: 2 },
+  });
+  const halves = await Promise.all(Array.from({ length: 8 }, async () => {
+    const conn = await dial();
+    const io = new HandshakeIo(conn);
+    // The proof is lost on its way.
+    const send = io.send.bind(io);
+    io.send = (bytes) => bytes[4] === 6 ? Promise.resolve() : send(bytes);
+    const session = await openSession(io, 1000, { id, key });
+    conn.close();
+    return session;
+  }));
+  const told = { received: 0, limit: 1000 };
+  const back = await Promise.all(halves.map(async (session) => {
+    const conn = await dial();
+    try {
+      await resumeSession(new HandshakeIo(conn), session, 2, told);
+      return "resumed";
+    } catch (error) {
+      return (error as Error).message;
+    } finally {
+      conn.close();
+    }
+  }));
+  assertEquals(back.filter((one) => one === "resumed").length, 2);
+  assertEquals(server.sessions, 2);
+});
