@@ -9,6 +9,14 @@
  *
  * @module
  */
+import {
+  completionScript,
+  readWords,
+  type Shell,
+  SHELLS,
+} from "./src/_cli_completion.ts";
+import { COMMANDS, nearest } from "./src/_cli_table.ts";
+import { VERSION } from "./src/_version.ts";
 
 const HELP = `Networking that survives the network.
 
@@ -21,56 +29,26 @@ Commands:
   doctor [HOST:PORT]
                     find the root cause, from the interface to the application
   failures          list the known failures
-  signal id|sub|pub an identity, and messages through MQTT brokers
+  peer listen|connect ID
+                    a stream to another peer, that survives whatever happens
+  signal id|sub|pub|peers|brokers
+                    an identity, and messages through MQTT brokers
   firewall check|plan|allow|list|revert --port N
                     what a firewall does to a port; opens it, and closes it again
-  handoff run       run a program with open sockets
+  handoff run …     run a program with open sockets
   tunnel serve|connect|key
                     connections of any TCP program that survive cuts
+  completion bash|fish|zsh
+                    a script for the completion of this command
+  help COMMAND      the same as COMMAND --help
+
+Options:
+  --help, -h        this text
+  --version         the version
 
 Each has --json: one JSON object a line. The permissions that a command needs
 are in its --help.
 Exit codes: 0 done, 1 failed, 2 bad usage.`;
-
-/** The command line of a package: gives the exit code. */
-interface CommandLine {
-  main(args: string[]): Promise<number>;
-}
-
-// Loaded when asked for, so that no command pays for the others.
-const COMMANDS: Readonly<
-  Record<string, (args: string[]) => Promise<number>>
-> = {
-  check: (args) => run(import("@holdfast/recovery/cli"), ["check", ...args]),
-  doctor: (args) => run(import("@holdfast/recovery/cli"), ["doctor", ...args]),
-  failures: (args) =>
-    run(import("@holdfast/recovery/cli"), ["failures", ...args]),
-  firewall: (args) => run(import("@holdfast/firewall/cli"), args),
-  handoff: (args) => run(import("@holdfast/handoff/cli"), args),
-  signal: (args) => run(import("@holdfast/signal/cli"), args),
-  snapshot: (args) =>
-    run(import("@holdfast/netwatch/cli"), ["snapshot", ...args]),
-  tunnel: async (args) =>
-    (await import("@holdfast/resume/cli")).main(args, { network: networkNews }),
-  watch: (args) => run(import("@holdfast/netwatch/cli"), ["watch", ...args]),
-};
-
-/** What netwatch sees, for a tunnel; nothing where it may not look. */
-async function networkNews() {
-  try {
-    const { watchNetwork } = await import("@holdfast/netwatch");
-    return await watchNetwork();
-  } catch {
-    return undefined; // Without it a cut is found all the same, if later.
-  }
-}
-
-async function run(
-  commandLine: Promise<CommandLine>,
-  args: string[],
-): Promise<number> {
-  return await (await commandLine).main(args);
-}
 
 /**
  * Runs the command line.
@@ -78,18 +56,64 @@ async function run(
  * @returns The exit code: 0 done, 1 a clear failure, 2 bad usage.
  */
 export async function main(args: string[]): Promise<number> {
-  const [command, ...rest] = args;
-  if (command === undefined || command === "--help" || command === "help") {
-    console.log(HELP);
-    return command === undefined ? 2 : 0;
+  const [command, ...rest] = args.map((arg, i) =>
+    arg === "-h" && i < 2 ? "--help" : arg
+  );
+  switch (command) {
+    case undefined:
+      console.log(HELP);
+      return 2;
+    case "--help":
+      console.log(HELP);
+      return 0;
+    case "--version":
+      console.log(VERSION);
+      return 0;
+    case "help":
+      if (rest[0] === undefined) {
+        console.log(HELP);
+        return 0;
+      }
+      return await run(rest[0], ["--help"]);
+    case "completion":
+      return await complete(rest);
+    default:
+      return await run(command, rest);
   }
-  if (!Object.hasOwn(COMMANDS, command)) {
+}
+
+async function run(command: string, args: string[]): Promise<number> {
+  if (Object.hasOwn(COMMANDS, command)) return await COMMANDS[command]!(args);
+  const meant = nearest(command, Object.keys(COMMANDS));
+  console.error(
+    `Cannot run "${command}": there is no such command${
+      meant === undefined ? "" : `, did you mean ${meant}?`
+    }: see holdfast --help`,
+  );
+  return 2;
+}
+
+async function complete([shell, ...more]: string[]): Promise<number> {
+  if (shell === "--help") {
+    console.log(`Usage: holdfast completion ${SHELLS.join("|")}
+
+  bash  eval "$(holdfast completion bash)"     in ~/.bashrc
+  fish  holdfast completion fish | source      in ~/.config/fish/config.fish
+  zsh   source <(holdfast completion zsh)      in ~/.zshrc, after compinit
+
+Permissions: none.`);
+    return 0;
+  }
+  if (!SHELLS.includes(shell as Shell) || more.length > 0) {
     console.error(
-      `Cannot run "${command}": there is no such command: see holdfast --help`,
+      `Cannot print a completion: name one shell of ${
+        SHELLS.join(", ")
+      }: see holdfast completion --help`,
     );
     return 2;
   }
-  return await COMMANDS[command]!(rest);
+  console.log(completionScript(shell as Shell, await readWords(COMMANDS)));
+  return 0;
 }
 
 if (import.meta.main) Deno.exit(await main(Deno.args));

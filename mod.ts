@@ -42,6 +42,7 @@ export { connect } from "./src/connect.ts";
 export type { ConnectTarget, ConnectToOptions } from "./src/connect_options.ts";
 export type { Candidate } from "./src/_meeting.ts";
 export { PeerError, type PeerErrorCode } from "./src/errors.ts";
+export { openFirewall, type OpenFirewallOptions } from "./src/open_firewall.ts";
 export { openPeer } from "./src/open_peer.ts";
 export type {
   Peer,

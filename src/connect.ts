@@ -44,7 +44,11 @@ export async function connect(
 ): Promise<ResumableConn> {
   const { signal, onListenerError } = options;
   signal?.throwIfAborted();
-  const { network, own } = await followNetwork(options.network, signal);
+  const followed = await followNetwork(options.network, signal);
+  const { network, own, limited } = followed;
+  if (limited !== undefined) {
+    options.onLimited?.({ part: "network", reason: limited });
+  }
   if (own) network?.unref();
   const news = new Emitter<{ readonly type: string }>({ onListenerError });
   if (network !== undefined) relay(network, news);

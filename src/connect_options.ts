@@ -1,6 +1,7 @@
 import type { NetworkWatch } from "@holdfast/netwatch";
 import type { DialTarget, DialTlsConfig } from "@holdfast/recovery";
 import type { ConnectOptions } from "@holdfast/resume";
+import type { Limitation } from "./peer_events.ts";
 
 /**
  * Where to connect to: `host:port`, a `ws:` or `wss:` URL, or one or several
@@ -17,6 +18,8 @@ export interface ConnectToOptions extends Omit<ConnectOptions, "network"> {
    * opens one of its own if it has the permissions; `false` for none.
    */
   readonly network?: NetworkWatch | false | undefined;
+  /** Hears what a part cannot do, and why; the rest works. */
+  readonly onLimited?: ((limitation: Limitation) => void) | undefined;
   /**
    * How long one try to get a transport may take, in milliseconds.
    *

@@ -31,6 +31,9 @@ PARTS=(
   'ping iputils-ping'
   'faketime faketime'
   'chromium chromium'
+  'fish fish'
+  'mptcpize mptcpize'
+  'zsh zsh'
   'gcc gcc'
   '/usr/include/stdio.h libc6-dev'
 )

@@ -5,7 +5,12 @@
  */
 import { createHash } from "node:crypto";
 import { openUpgrader, type Upgrader } from "@holdfast/handoff";
-import { openPeer, type Peer, type PeerOptions } from "@holdfast/holdfast";
+import {
+  openFirewall,
+  openPeer,
+  type Peer,
+  type PeerOptions,
+} from "@holdfast/holdfast";
 import type { ResumableConn } from "@holdfast/resume";
 import { sqliteStore } from "@holdfast/resume/sqlite";
 import { importIdentity } from "@holdfast/signal";
@@ -20,8 +25,8 @@ export interface HostSetup {
   readonly brokers: readonly string[];
   readonly listen: boolean;
   readonly store?: string;
-  /** Opens its own port in the rules of the lab. */
-  readonly openPort?: boolean;
+  /** Opens its own port in the firewall, and writes that down there. */
+  readonly openPort?: string;
   readonly port?: number;
 }
 
@@ -59,7 +64,9 @@ async function main(): Promise<void> {
       ? { listen: await upgrader.listen("peer", { hostname: "::", port }) }
       : {}),
     ...(store === undefined ? {} : { store: sqliteStore(store) }),
-    ...(openPort ? { openPort: openInLab } : {}),
+    ...(openPort === undefined
+      ? {}
+      : { openPort: openFirewall({ consent: true, ledger: openPort }) }),
     ...(state === undefined
       ? {}
       : { restore: state.subarray(state.indexOf(0x0a) + 1) }),
@@ -178,16 +185,4 @@ async function obey(
     Deno.exit(0);
   }
   Deno.exit(1); // Whoever started this program is gone.
-}
-
-/** The port in the set of open ones, which the lab's rules let in. */
-async function openInLab({ port }: { readonly port: number }) {
-  const run = async (verb: string) => {
-    const { success, stderr } = await new Deno.Command("nft", {
-      args: [verb, "element", "inet", "lab", "open", `{ ${port} }`],
-    }).output();
-    if (!success) throw new Error(new TextDecoder().decode(stderr));
-  };
-  await run("add");
-  return { [Symbol.asyncDispose]: () => run("delete").catch(() => {}) };
 }

@@ -78,7 +78,7 @@ export class Pair implements AsyncDisposable {
     pair.#setups.set("b", {
       ...{ identity: exportIdentity(b), brokers, listen: true },
       ...(options.durable ? { store: `${folder}/sessions.db` } : {}),
-      ...(options.openPort ? { openPort: true } : {}),
+      ...(options.openPort ? { openPort: `${folder}/ledger` } : {}),
     });
     pair.#setups.set("a", {
       ...{ identity: exportIdentity(a), brokers, connectTo: b.id },

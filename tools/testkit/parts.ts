@@ -7,12 +7,14 @@
 /** A program that some test runs. */
 export type Program =
   | "arping"
+  | "bash"
   | "busybox"
   | "chromium"
   | "conntrack"
   | "dbus-daemon"
   | "faketime"
   | "firewalld"
+  | "fish"
   | "gcc"
   | "haproxy"
   | "ip"
@@ -30,17 +32,20 @@ export type Program =
   | "ssh"
   | "sshd"
   | "ufw"
-  | "unshare";
+  | "unshare"
+  | "zsh";
 
 /** How to ask each part for a sign of life; the exit code does not matter. */
 const PROBES: Record<Program, readonly [string, ...string[]]> = {
   arping: ["arping", "-V"],
+  bash: ["bash", "--version"],
   busybox: ["busybox", "true"],
   chromium: ["chromium", "--version"],
   conntrack: ["conntrack", "--version"],
   "dbus-daemon": ["dbus-daemon", "--version"],
   faketime: ["faketime", "--version"],
   firewalld: ["firewall-cmd", "--version"],
+  fish: ["fish", "--version"],
   gcc: ["gcc", "--version"],
   haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
@@ -59,6 +64,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   sshd: ["/usr/sbin/sshd", "-V"],
   ufw: ["ufw", "--version"],
   unshare: ["unshare", "--version"],
+  zsh: ["zsh", "--version"],
 };
 
 /**

@@ -47,7 +47,7 @@ export interface PeerLab extends AsyncDisposable {
   move(host: Host, to: Place): Promise<void>;
   /** Takes the link down, and brings it back after some milliseconds. */
   flap(host: Host, ms: number): Promise<void>;
-  /** Lets nothing in but answers, and what `nft` rules beside say. */
+  /** Lets nothing in but answers. */
   dropAll(host: Host): Promise<void>;
   /** Every rule is gone. */
   flushRules(host: Host): Promise<void>;
@@ -104,6 +104,7 @@ class Lab implements PeerLab {
     a: { link: 0, last: 2 },
     b: { link: 0, last: 2 },
   };
+  readonly #wires: string[] = [];
   #folder = "";
 
   async build(withBrokers: boolean): Promise<void> {
@@ -142,6 +143,7 @@ class Lab implements PeerLab {
   }
 
   async #wire(pid: number, name: string, net: string, net6: string) {
+    this.#wires.push(`r-${name}`);
     await sh(`
       ip link add r-${name} type veth peer name ${name}
       ip link set ${name} netns ${pid}
@@ -202,14 +204,12 @@ class Lab implements PeerLab {
       host,
       `nft -f - <<EOF
 table inet lab {
-  set open { type inet_service; }
   chain input {
     type filter hook input priority 0; policy drop;
     ct state established,related accept
     iif lo accept
     ip protocol icmp accept
     meta l4proto ipv6-icmp accept
-    tcp dport @open accept
   }
 }
 EOF`,
@@ -251,6 +251,10 @@ EOF`,
 
   async [Symbol.asyncDispose](): Promise<void> {
     for (const i of BROKERS) await this.kill(i);
+    // The kernel takes its time with those of a namespace that ends.
+    await sh(
+      this.#wires.map((name) => `ip link del ${name} || true`).join("\n"),
+    );
     for (const child of [...Object.values(this.#hosts), ...this.#homes]) {
       child.kill("SIGKILL");
       await child.status;
