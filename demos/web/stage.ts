@@ -41,6 +41,8 @@ export class Stage {
   brokers: readonly BrokerProcess[] = [];
   readonly brokersUp: Set<BrokerProcess> = new Set();
   blocked = false;
+  /** Whether a server process starts: it has to reach a broker. */
+  serverStarts = false;
   proxyPort = 0;
   proxy!: Program;
   client!: Program;
