@@ -113,6 +113,7 @@ export class Stage {
     this.facts.client.pid = client.pid;
     void client.ended.then(() => {
       this.facts.client.lost ??= "the client program ended";
+      this.facts.brokersOf.client = [];
     });
     await client.tell({
       ...this.#common(SEED_UP, SEED_DOWN),

@@ -40,6 +40,8 @@ export interface View {
   readonly phase: "starting" | "streaming" | "waiting" | "lost";
   /** Why, in a few words; empty while it streams. */
   readonly why: string;
+  /** Why the stream is over, in a sentence; absent as long as it is not. */
+  readonly over?: string;
   /** Milliseconds since the run began. */
   readonly now: number;
   /** Since when nothing arrives; absent while something does. */
