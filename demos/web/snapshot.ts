@@ -89,7 +89,7 @@ export function viewOf(
       blocked: stage.blocked,
       firewall: typeof stage.namespace === "string" ? "proxy" : "nft",
       port: stage.proxyPort,
-      epoch: client.epoch,
+      number: client.resumed + 1,
     },
     brokers: brokersOf(stage),
     up: honest(facts.up, phase === "lost"),

@@ -58,8 +58,8 @@ export interface View {
     /** What refuses the packets, when it is blocked. */
     readonly firewall: "nft" | "proxy";
     readonly port: number;
-    /** Transports that the stream has had. */
-    readonly epoch: number;
+    /** How many connections the stream has had, this one included. */
+    readonly number: number;
   };
   readonly brokers: readonly BrokerView[];
   /** From the client to the server, and back. */
