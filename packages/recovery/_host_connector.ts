@@ -4,6 +4,7 @@
  */
 import { isIP } from "node:net";
 import { closedOnAbort, connectTcp, handshake } from "./_connectors.ts";
+import { wireName } from "./_dns_config.ts";
 import { serversFor } from "./_dns_query.ts";
 import { parseServer } from "./_dns_arguments.ts";
 import { type Family, familyOf } from "./_eyeballs.ts";
@@ -47,7 +48,8 @@ export function hostConnector(
           );
           answered();
           const conn = tls === undefined ? tcp : await handshake(
-            ...[tcp, target.hostname, tls === true ? {} : tls, signal] as const,
+            ...[tcp, certifiedName(target.hostname)] as const,
+            ...[tls === true ? {} : tls, signal] as const,
           );
           if (proof === undefined) return conn;
           return await closedOnAbort(() => conn, { signal }, async () => {
@@ -60,6 +62,13 @@ export function hostConnector(
       over.abort(new DOMException("The dial is over", "AbortError"));
     }
   };
+}
+
+/** As certificates have it: in ASCII, and without a zone. */
+function certifiedName(hostname: string): string {
+  return isIP(hostname) === 0
+    ? wireName(hostname) ?? hostname
+    : hostname.replace(/%.*$/, "");
 }
 
 type LookUps = Partial<Record<Family, Promise<string[]>>>;

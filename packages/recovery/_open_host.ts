@@ -61,6 +61,7 @@ class HostRace<C extends Closable> {
   readonly #settled: PromiseWithResolvers<C> = Promise.withResolvers();
   readonly #attempts: Map<number, Attempt> = new Map();
   readonly #errors: unknown[] = [];
+  readonly #lookUpErrors: unknown[] = [];
   readonly #beganAt: number = performance.now();
   #state: Eyeballs;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +96,7 @@ class HostRace<C extends Closable> {
       const found = (addresses: readonly string[]): void =>
         this.#feed({ type: "found", family: family as Family, addresses });
       lookUp!.then(found, (error) => {
-        this.#errors.push(error);
+        this.#lookUpErrors.push(error);
         found([]);
       });
     }
@@ -166,13 +167,13 @@ class HostRace<C extends Closable> {
   }
 
   #failure(): unknown {
-    const errors = [...this.#errors];
+    // That a family has no addresses is no fault where the other one has.
+    const errors = this.#errors.length > 0 ? this.#errors : this.#lookUpErrors;
     if (errors.length === 1) return errors[0];
-    const first = errors.find((error) => error instanceof Error);
-    return new AggregateError(
-      errors,
-      first instanceof Error ? first.message : "Every address failed",
+    const messages = errors.map((error) =>
+      error instanceof Error ? error.message : String(error)
     );
+    return new AggregateError(errors, [...new Set(messages)].join("; "));
   }
 
   #end(settle: () => void): void {

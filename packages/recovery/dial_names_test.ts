@@ -1,0 +1,75 @@
+import { startDnsServer } from "@holdfast/testkit/dns";
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { classify } from "./classify.ts";
+import { dial } from "./dial.ts";
+import { RecoveryError } from "./errors.ts";
+
+const read = (name: string) =>
+  Deno.readTextFile(new URL(`./testdata/${name}`, import.meta.url));
+const [CERT, KEY, IDN_CERT] = await Promise.all(
+  ["cert.pem", "key.pem", "idn_cert.pem"].map(read),
+) as [string, string, string];
+
+/** A server of TLS on 127.0.0.1, while `run` runs. */
+async function withTls(
+  { cert, key }: { readonly cert: string; readonly key: string },
+  run: (port: number) => Promise<void>,
+): Promise<void> {
+  const listener = Deno.listenTls({
+    hostname: "127.0.0.1",
+    port: 0,
+    cert,
+    key,
+  });
+  const serving = (async () => {
+    for await (const conn of listener) {
+      await conn.handshake().catch(() => {});
+      conn.close();
+    }
+  })();
+  await run(listener.addr.port);
+  listener.close();
+  await serving;
+}
+
+Deno.test("what an address said counts before what a look-up lacked", async () => {
+  await using dns = await startDnsServer();
+  const resolve = { servers: [dns.address], loopback: true };
+  await withTls({ cert: CERT, key: KEY }, async (port) => {
+    // There is no AAAA: that heals with no retry what the certificate lacks.
+    const error = await assertRejects(
+      () => dial({ hostname: "four.test", port }, { tls: true, resolve }),
+      RecoveryError,
+      "not from a trusted authority",
+    );
+    assertEquals(classify(error).failure, "tls-intercept");
+  });
+});
+
+Deno.test("of several addresses all errors are told", async () => {
+  await using dns = await startDnsServer();
+  const resolve = { servers: [dns.address], loopback: true };
+  await withTls({ cert: CERT, key: KEY }, async (port) => {
+    const error = await assertRejects(
+      () =>
+        dial({ hostname: "both.test", port }, {
+          ...{ tls: true, resolve, retry: () => false },
+        }),
+      RecoveryError,
+    );
+    const { message } = error.cause as AggregateError;
+    // Nobody listens on ::1, and on 127.0.0.1 one who is not trusted.
+    assert(/refused.*; .*UnknownIssuer/.test(message), message);
+  });
+});
+
+Deno.test("a name beyond ASCII is looked up and certified in ASCII", async () => {
+  await using dns = await startDnsServer();
+  await withTls({ cert: IDN_CERT, key: KEY }, async (port) => {
+    using conn = await dial({ hostname: "bücher.test", port }, {
+      tls: { caCerts: [IDN_CERT] },
+      resolve: { servers: [dns.address], loopback: true, families: ["v4"] },
+    });
+    await conn.handshake();
+  });
+});
