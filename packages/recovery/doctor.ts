@@ -143,7 +143,7 @@ function planOf(options: DiagnoseOptions): RemotePlan {
     portalUrl: portal === false ? undefined : portal,
     brokers: options.brokers ?? [],
     environment: options.environment ?? {},
-    idleMs,
+    ...{ idleMs, signal: options.signal },
   };
 }
 

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { Findings } from "./_doctor_findings.ts";
 import { forbids, linksOf, routeOf } from "./_doctor_local.ts";
+import { classify } from "./classify.ts";
 import { judgeFindings } from "./_doctor_rules.ts";
 import { readHead } from "./_http_probe.ts";
 import { diagnose } from "./doctor.ts";
@@ -66,6 +67,29 @@ Deno.test("nothing wrong: every rung is fine, and no cause is named", () => {
   const { causes, steps } = judgeFindings(HEALTHY);
   assertEquals(causes, []);
   assert(steps.every(({ state }) => state === "ok"), JSON.stringify(steps));
+});
+
+Deno.test("an address that is checked, or reaches no further than the link, spoils nothing that works", () => {
+  const [link] = HEALTHY.links!;
+  const [address] = link!.addresses;
+  const addresses = {
+    tentative: [address!, { ...address!, tentative: true }],
+    "link-local": [{ ...address!, linkLocal: true }],
+  };
+  for (const [name, list] of Object.entries(addresses)) {
+    const found = { ...HEALTHY, links: [{ ...link!, addresses: list }] };
+    const minor = judgeFindings(found).causes.filter(({ minor }) => !minor);
+    assertEquals(minor, [], name);
+    // Where nothing works it is the cause.
+    const { causes } = judgeFindings({
+      ...{ ...found, portal: { state: "unknown", why: "No" }, servers: [] },
+      connects: HEALTHY.connects.map((connect) => ({
+        ...connect,
+        ...{ failure: classify({ code: "ETIMEDOUT" }), silent: true },
+      })),
+    });
+    assertEquals(causes[0]?.step, "address", name);
+  }
 });
 
 Deno.test("what cannot be asked is unknown, and no cause", () => {
