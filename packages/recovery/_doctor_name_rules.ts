@@ -29,6 +29,10 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
   const list = servers.map(({ server, kind }) => `${server}: ${kind}`).join(
     "; ",
   );
+  if (servers.every(({ kind }) => kind === "not-asked")) {
+    ladder.unknown("names", "There was no name to ask for");
+    return judgeInternet(findings, ladder);
+  }
   const silent = servers.filter(({ kind }) => kind === "silent");
   if (silent.length === servers.length) {
     if (!heardFromFar(findings) && Object.values(hops).includes(true)) {

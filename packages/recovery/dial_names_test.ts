@@ -63,6 +63,16 @@ Deno.test("of several addresses all errors are told", async () => {
   });
 });
 
+Deno.test("a name beyond ASCII that nobody has is unknown, and no mistake", async () => {
+  await using dns = await startDnsServer();
+  const error = await assertRejects(() =>
+    dial({ hostname: "nx.bücher.test", port: 9 }, {
+      ...{ resolve: { servers: [dns.address] }, retry: () => false },
+    })
+  );
+  assertEquals(classify(error).failure, "dns-rcode-blind");
+});
+
 Deno.test("a name beyond ASCII is looked up and certified in ASCII", async () => {
   await using dns = await startDnsServer();
   await withTls({ cert: IDN_CERT, key: KEY }, async (port) => {

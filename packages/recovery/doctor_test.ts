@@ -92,6 +92,22 @@ Deno.test("an address that is checked, or reaches no further than the link, spoi
   }
 });
 
+Deno.test("a name server that was asked for nothing has not answered", () => {
+  const findings: Findings = {
+    ...HEALTHY,
+    servers: [{ server: "192.0.2.53:53", kind: "not-asked", alive: false }],
+    portal: { state: "unknown", why: "Nobody was asked" },
+    hops: { "192.0.2.254": false },
+    connects: HEALTHY.connects.map((connect) => ({
+      ...connect,
+      ...{ failure: classify({ code: "ETIMEDOUT" }), silent: true },
+    })),
+  };
+  assertEquals(judgeFindings(findings).causes[0]?.id, "gateway-silent");
+  const { steps } = judgeFindings({ ...findings, target: undefined });
+  assertEquals(steps.find(({ id }) => id === "names")?.state, "unknown");
+});
+
 Deno.test("what cannot be asked is unknown, and no cause", () => {
   const { causes, steps } = judgeFindings({
     ...HEALTHY,
@@ -196,6 +212,17 @@ Deno.test("a route that forbids is told by its prefix, bit by bit", () => {
 
 Deno.test("diagnose() says what is wrong with its arguments, and obeys its signal", async () => {
   await assertRejects(() => diagnose({ deadlineMs: 1 }), RangeError);
+  for (
+    const [options, message] of [
+      [{ target: { hostname: "foo..bar", port: 1 } }, "foo..bar"],
+      [{ target: { hostname: "a.test", port: 0 } }, "current value is 0"],
+      [{ portalUrl: "nowhere" }, 'portalUrl "nowhere"'],
+      [{ brokers: ["mqtt://"] }, 'broker "mqtt://"'],
+    ] as const
+  ) {
+    const error = await assertRejects(() => diagnose(options), Error, message);
+    assert(error instanceof TypeError || error instanceof RangeError);
+  }
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => diagnose({ signal }), Error, "enough");
 });

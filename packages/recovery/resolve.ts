@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import { checkFamilies, checkName, parseServer } from "./_dns_arguments.ts";
+import { checkFamilies, checkName, parseServer } from "./_arguments.ts";
 import {
   type FamilyAnswer,
   lookUp,
