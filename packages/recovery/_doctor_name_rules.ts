@@ -4,7 +4,7 @@ import { heardFromFar, type Ladder } from "./_doctor_ladder.ts";
 
 /** Judges the look-up, and what its silence means. */
 export function judgeNames(findings: Findings, ladder: Ladder): void {
-  const { target, name, hops } = findings;
+  const { target, name } = findings;
   const servers = findings.servers?.filter(({ kind }) =>
     kind !== "not-allowed"
   );
@@ -35,20 +35,7 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
   }
   const silent = servers.filter(({ kind }) => kind === "silent");
   if (silent.length === servers.length) {
-    if (!heardFromFar(findings) && Object.values(hops).includes(true)) {
-      return ladder.fail("internet", "upstream-silent", {
-        what: "The router answers, and nothing beyond it does",
-        evidence: `Next hop fine; ${list}`,
-        fix:
-          "See whether the router is online; restart it or call its provider",
-      });
-    }
-    return ladder.fail("names", "resolver-silent", {
-      what: "No name server answers",
-      evidence: list,
-      fix:
-        "Name another server in /etc/resolv.conf, or pass servers to resolve()",
-    });
+    return judgeSilence(findings, list, ladder);
   }
   const kinds = new Set(servers.map(({ kind }) => kind));
   if (kinds.has("sinkhole")) {
@@ -86,6 +73,23 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
     }, true);
   }
   ladder.ok("names", list);
+}
+
+/** None of the servers answers. */
+function judgeSilence(findings: Findings, list: string, ladder: Ladder): void {
+  if (!heardFromFar(findings) && Object.values(findings.hops).includes(true)) {
+    return ladder.fail("internet", "upstream-silent", {
+      what: "The router answers, and nothing beyond it does",
+      evidence: `Next hop fine; ${list}`,
+      fix: "See whether the router is online; restart it or call its provider",
+    });
+  }
+  return ladder.fail("names", "resolver-silent", {
+    what: "No name server answers",
+    evidence: list,
+    fix:
+      "Name another server in /etc/resolv.conf, or pass servers to resolve()",
+  });
 }
 
 /** For an address there are no name servers to tell. */
