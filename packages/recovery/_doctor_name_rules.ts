@@ -26,9 +26,8 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
       fix: "Put a line such as `nameserver 192.0.2.1` into /etc/resolv.conf",
     });
   }
-  const list = servers.map(({ server, kind }) => `${server}: ${kind}`).join(
-    "; ",
-  );
+  const told = servers.map(({ server, kind }) => `${server}: ${kind}`);
+  const list = told.join("; ");
   if (servers.every(({ kind }) => kind === "not-asked")) {
     ladder.unknown("names", "There was no name to ask for");
     return judgeInternet(findings, ladder);
