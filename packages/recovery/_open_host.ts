@@ -2,6 +2,7 @@
  * Opens one connection to a host: looks its name up, races its addresses, and
  * takes the first that is proved. The shell of `_eyeballs.ts`.
  */
+import { isIP } from "node:net";
 import { closeQuietly } from "./_connectors.ts";
 import {
   type Eyeballs,
@@ -51,6 +52,7 @@ export async function openHost<C extends Closable>(
 }
 
 interface Attempt {
+  readonly address: string;
   readonly family: Family;
   readonly at: number;
   readonly controller: AbortController;
@@ -135,7 +137,7 @@ class HostRace<C extends Closable> {
   ): Promise<void> {
     const controller = new AbortController();
     const at = performance.now();
-    this.#attempts.set(id, { family, at, controller });
+    this.#attempts.set(id, { address, family, at, controller });
     if (family === "v6") this.#sixAt ??= at;
     const answered = (): void => {
       if (family === "v6") this.#sixAnswered = true;
@@ -157,7 +159,9 @@ class HostRace<C extends Closable> {
 
   #remember(id: number): void {
     const now = performance.now();
-    const { family, at } = this.#attempts.get(id)!;
+    const { address, family, at } = this.#attempts.get(id)!;
+    // The system looks a name up by itself, and does not say what it took.
+    if (isIP(address) === 0) return;
     const silent = family === "v4" && this.#sixAt !== undefined &&
       !this.#sixAnswered && this.#sixAt <= at;
     this.#host.memory.take(

@@ -3,6 +3,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import { classify } from "./classify.ts";
 import { dial } from "./dial.ts";
 import { RecoveryError } from "./errors.ts";
+import { familyMemory } from "./family_memory.ts";
 
 const read = (name: string) =>
   Deno.readTextFile(new URL(`./testdata/${name}`, import.meta.url));
@@ -71,6 +72,20 @@ Deno.test("a name beyond ASCII that nobody has is unknown, and no mistake", asyn
     })
   );
   assertEquals(classify(error).failure, "dns-rcode-blind");
+});
+
+Deno.test("what the system has looked up teaches nothing of families", async () => {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const memory = familyMemory();
+  const lost = { won: "v4", ms: 1, sixWasSilent: true } as const;
+  const now = performance.now();
+  for (let i = 0; i < 3; i++) memory.take(lost, now);
+  using _conn = await dial(
+    { hostname: "localhost", port: listener.addr.port },
+    { memory, resolve: false },
+  );
+  assertEquals(memory.first(now), "v4");
+  assertEquals(memory.connectMs("v6"), undefined);
 });
 
 Deno.test("a name beyond ASCII is looked up and certified in ASCII", async () => {
