@@ -38,6 +38,8 @@ export interface RemotePlan {
   readonly brokers: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly idleMs: number;
+  /** The caller's alone: the idle check comes on top of the deadline. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What the host says of the way to some addresses. */

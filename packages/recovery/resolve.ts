@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import { checkFamilies, checkName, parseServer } from "./_dns_arguments.ts";
+import { checkFamilies, checkName, parseServer } from "./_arguments.ts";
 import {
   type FamilyAnswer,
   lookUp,
@@ -90,7 +90,8 @@ export interface Resolved {
  * `Deno.resolveDns` and `Deno.connect` do not; a dead server costs the head
  * start of the next; a middlebox that swallows AAAA costs 50 ms; when nobody
  * answers, addresses from before serve for a day; an address that no host has
- * is no answer. It holds no thread, so that a hung look-up delays no file.
+ * is no answer. It holds no thread, so that a hung look-up delays no file; and
+ * who asks for a name that is asked for already waits for the same answer.
  *
  * ```ts
  * import { resolve } from "@holdfast/recovery/resolve";

@@ -143,6 +143,32 @@ Deno.test("when nobody answers any more, addresses from before serve; a denial e
   );
 });
 
+Deno.test("look-ups of one name at once are one question, which each may leave", async () => {
+  await using dns = await startDnsServer(PUBLIC);
+  const options = {
+    ...{ servers: [dns.address], hosts: false, families: ["v4"] as const },
+    deadlineMs: 600_000,
+  };
+  const many = Array.from({ length: 50 }, () => resolve("once.test", options));
+  for (const { addresses } of await Promise.all(many)) {
+    assertEquals(addresses[0]?.address, PUBLIC.four);
+  }
+  assertEquals(dns.asked, ["A once.test"]);
+  // The one that asks leaves, and another one goes on.
+  dns.silent = true;
+  const abort = new AbortController();
+  const [first, second] = [
+    resolve("left.test", { ...options, signal: abort.signal }),
+    resolve("left.test", options),
+  ];
+  const short = resolve("left.test", { ...options, deadlineMs: 20 });
+  assertEquals(await codeOf(() => short), "recovery/resolver-silent");
+  abort.abort(new Error("enough"));
+  await assertRejects(() => first, Error, "enough");
+  dns.silent = false;
+  assertEquals((await second).addresses[0]?.address, PUBLIC.four);
+});
+
 Deno.test("hung look-ups hold no file up", async () => {
   await using dns = await startDnsServer(PUBLIC);
   dns.silent = true;
