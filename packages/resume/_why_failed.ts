@@ -1,5 +1,6 @@
-/** Why a session that its peer ended, or broke, is over. */
+/** Why a session that its peer ended, refused or broke, is over. */
 import { resetReason } from "./_notice.ts";
+import { REFUSAL } from "./_records.ts";
 import { RESET } from "./_wire.ts";
 import type { ResumeErrorCode } from "./errors.ts";
 
@@ -18,4 +19,21 @@ export function whyFailed(
   }
   const message = error instanceof Error ? error.message : String(error);
   return ["resume/protocol", `the peer broke the protocol: ${message}`];
+}
+
+/** The code and the words for a resumption that was refused for good. */
+export function whyRefused(
+  refusal: number,
+): [code: ResumeErrorCode, message: string] {
+  switch (refusal) {
+    case REFUSAL.denied:
+      return ["resume/denied", "the server does not allow it any more"];
+    case REFUSAL.version:
+      return ["resume/version", "the server speaks another version now"];
+    default:
+      return [
+        "resume/refused",
+        "the server does not know it: it restarted without its sessions, or the time to live is over",
+      ];
+  }
 }
