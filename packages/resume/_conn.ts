@@ -92,7 +92,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
-      if (this.#over) this.#closed.resolve();
+      if (this.#over) this.#closed.resolve(this.#pipe.lastWord);
     }
     return this.#closed.promise;
   }
@@ -496,7 +496,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       this.core.forgetRoom(this.#wakeWriters);
     }
     this.#owner.ended(reason);
-    this.#closed?.resolve();
+    this.#closed?.resolve(this.#pipe.lastWord);
     this.#hasHeard();
     // Not now: inside a listener the last event still waits for its turn.
     queueMicrotask(() => this.#emitter[Symbol.dispose]());

@@ -4,7 +4,7 @@ import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
-import { HandshakeIo, writeAll } from "./_handshake_io.ts";
+import { HandshakeIo } from "./_handshake_io.ts";
 import {
   decoySecret,
   type Grant,
@@ -19,6 +19,7 @@ import {
   welcome,
 } from "./_handshake_server.ts";
 import { randomBytes, type SessionSecret } from "./_keys.ts";
+import { sayLast } from "./_last_word.ts";
 import { resetFrame } from "./_notice.ts";
 import { requireKey } from "./_options.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
@@ -192,7 +193,7 @@ export class Incoming {
     // certain whose key it is.
     const denied = allowed ? sessions.full(keyId, 1) : "not authorized";
     if (denied !== undefined) {
-      await writeAll(transport, resetFrame(RESET.denied));
+      await sayLast(transport, resetFrame(RESET.denied), undefined);
       throw new Error(denied);
     }
     stopped.throwIfAborted();

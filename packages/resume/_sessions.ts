@@ -278,15 +278,17 @@ export class Sessions {
     }));
   }
 
-  /** Ends every session with a last word to its client. */
-  shutDown(): void {
-    this.forEach((conn) =>
+  /** Ends every session with a last word to its client; settles when it is said. */
+  async shutDown(): Promise<void> {
+    const conns = [...this.#sessions.values()].map(({ conn }) => conn);
+    for (const conn of conns) {
       conn.shutDown(
         RESET.shutdown,
         "resume/server-closed",
         "the server was closed",
-      )
-    );
+      );
+    }
     this.tombstones.clear();
+    await Promise.all(conns.map(({ closed }) => closed));
   }
 }

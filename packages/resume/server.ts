@@ -229,8 +229,9 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   async #close(): Promise<void> {
     const suspended = this.#stopped.signal.aborted;
     this.#stop();
-    this.#sessions.shutDown();
+    const told = this.#sessions.shutDown();
     await this.#incoming.settled();
+    await told;
     await this.#journal?.close();
     if (!suspended) {
       closeQuietly(this.#source);
