@@ -69,7 +69,7 @@ interface Found {
   readonly half?: HalfOpen;
   readonly stored?: StoredHead;
   /** What the session had received when it ended. */
-  readonly ended?: number | undefined;
+  readonly ended?: number | "denied" | undefined;
   readonly secrets: readonly SessionSecret[];
 }
 
@@ -240,6 +240,10 @@ export class Incoming {
       throw new Error("unknown session or bad proof");
     }
     const { known, half, stored, ended } = found;
+    if (ended === "denied") {
+      await refuseProven(io, opening, secret, REFUSAL.denied, 0);
+      throw new Error(`session ${sid} was revoked`);
+    }
     if (ended !== undefined) {
       await refuseProven(io, opening, secret, REFUSAL.gone, ended);
       throw new Error(`session ${sid} has ended`);

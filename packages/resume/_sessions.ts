@@ -223,10 +223,10 @@ export class Sessions {
     this.#count(keyId, -1);
     this.#record(session, reason);
     const elsewhere = reason === "suspended" || reason === "resume/taken-over";
-    if (!elsewhere && reason !== "resume/denied") {
+    if (!elsewhere) {
       const secrets = [session.secret, session.next ?? session.secret];
-      const now = performance.now();
-      this.tombstones.bury(sid, secrets, core.receivedMark, now);
+      const mark = reason === "resume/denied" ? "denied" : core.receivedMark;
+      this.tombstones.bury(sid, secrets, mark, performance.now());
     }
     this.#context.ended(sid, reason);
   }
@@ -242,7 +242,7 @@ export class Sessions {
 
   /** Ends a session for good; its client is told, and cannot come back. */
   revoke(sid: string): boolean {
-    this.tombstones.forget(sid);
+    this.tombstones.deny(sid);
     const session = this.#sessions.get(sid);
     if (session === undefined) return false;
     const { conn } = session;

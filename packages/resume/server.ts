@@ -213,7 +213,9 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
 
   /**
    * Ends a session for good: its client's stream rejects with `resume/denied`,
-   * and it cannot be resumed.
+   * at the latest when it comes back, and it cannot be resumed. It reaches the
+   * sessions that this server has now. One that is in a store alone, until its
+   * client comes back, is for `authorize` to turn away.
    *
    * @returns Whether there was such a session.
    */

@@ -287,6 +287,27 @@ Deno.test("a revoked session ends at once, and cannot come back (I12)", async ()
   assertEquals(server.sessions, 0);
 });
 
+Deno.test("a client that was away when its session was revoked is told so too (I12)", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  let away = false;
+  let last: Deno.Conn | undefined;
+  const client = await connectResumable(async () => {
+    if (away) throw new Error("no way there");
+    return last = await dial();
+  }, { redialMaxMs: 50 });
+  const accepted = await server.accept();
+  const detached = accepted.once("detached");
+  away = true;
+  last!.close();
+  await detached;
+  assert(server.revoke(client.sid));
+  assertEquals(server.revoke(client.sid), false);
+  const lost = client.once("lost");
+  away = false;
+  assertEquals((await lost).code, "resume/denied");
+});
+
 Deno.test("keys change with every resume, and a lost answer locks nobody out (I11)", async () => {
   const { listener, dial } = listen();
   await using server = acceptResumable(listener);
