@@ -102,9 +102,12 @@ export interface ResumableConn
   close(): void;
   /** Ends the session at once on both ends; what has not arrived is dropped. */
   abort(): void;
-  /** The receiving direction as a stream; the connection stays open at its end. */
+  /**
+   * The receiving direction as a stream; the connection stays open at its end.
+   * To cancel it, or to leave an iteration early, is `close`.
+   */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The sending direction as a stream; closing it is `closeWrite`. */
+  /** The sending direction as a stream; closing it is `closeWrite`, aborting it `abort`. */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Keeps the program running while the connection is open; the default. */
   ref(): void;
