@@ -222,10 +222,12 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     } catch (error) {
       return Promise.reject(error);
     }
-    const done = this.#owner.commit?.(point, appState);
+    // As it is now: it is recorded a little later, and belongs to the offset.
+    const state = appState.slice();
+    const done = this.#owner.commit?.(point, state);
     if (done === undefined) return Promise.reject(noCommit());
     this.#committed = offset;
-    this.appState = appState;
+    this.appState = state;
     return done;
   }
 

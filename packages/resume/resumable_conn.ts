@@ -70,7 +70,8 @@ export interface ResumableConn
    * bytes of what it reads, its own state after that, and all that it has
    * written so far. Only then is what it wrote sent to the peer. If the server
    * dies, the connection goes on from here with `appState`: nothing is used
-   * twice and nothing is answered twice.
+   * twice and nothing is answered twice. `appState` is copied at once, and may
+   * be reused.
    *
    * At a server with a `store` and `commits: "manual"` only.
    *
