@@ -3,7 +3,7 @@ import { Incoming, type IncomingLimits } from "./_incoming.ts";
 import { Journal } from "./_journal.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
-import type { Notice } from "./_notice.ts";
+import { type Notice, requireTellable } from "./_notice.ts";
 import { Sessions } from "./_sessions.ts";
 import type {
   AcceptOptions,
@@ -206,8 +206,11 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
    * Tells every client something ahead of time: that this server goes away and
    * keeps the sessions for its successor, or where it is reached from now on.
    * Clients emit `peer-draining` or `peer-moved`.
+   *
+   * @throws {RangeError} For a place of more than 255 bytes.
    */
   notify(notice: Notice): void {
+    requireTellable(notice);
     this.#sessions.forEach((conn) => conn.notify(notice));
   }
 

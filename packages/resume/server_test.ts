@@ -373,6 +373,20 @@ Deno.test("notices reach the client: draining, and where to dial from now on", a
   client.abort();
 });
 
+Deno.test("a place that is too long to be told is refused, and not told in part", async () => {
+  await using pair = await openPair();
+  const { client, server } = pair;
+  assertThrows(
+    () => server.notify({ kind: "moved", to: "ü".repeat(128) }),
+    RangeError,
+    "at most 255 bytes: current length is 256",
+  );
+  const moved = client.once("peer-moved");
+  const to = "x".repeat(255);
+  server.notify({ kind: "moved", to });
+  assertEquals((await moved).to, to);
+});
+
 Deno.test("who is told that a server drains hears it although it is suspended at once, with both directions full", async () => {
   const { listener, dial } = listen();
   await using server = acceptResumable(listener);
