@@ -472,6 +472,7 @@ Deno.test("sessions of one key, waiting sessions and memory are bounded (I21)", 
 
   // Memory: one stream takes it all, the other must wait, and goes on after.
   assertEquals(await accepted[0]!.write(new Uint8Array(200_000)), 100_000);
+  assertEquals(await accepted[1]!.write(new Uint8Array(10_000)), 4_096);
   let waited = true;
   const second = accepted[1]!.write(new Uint8Array(10)).then(() =>
     waited = false
