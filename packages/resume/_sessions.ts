@@ -27,6 +27,8 @@ export interface SessionsContext {
   readonly memoryMax: number;
   readonly onListenerError: ((error: unknown) => void) | undefined;
   readonly journal: Journal | undefined;
+  /** How many wait for the program to accept them, over or not. */
+  unaccepted(): number;
   ended(sid: string, reason: string): void;
 }
 
@@ -84,9 +86,8 @@ export class Sessions {
   /** Why there is no room for another session; `undefined` where there is. */
   full(keyId: Bytes, handshakes: number): string | undefined {
     const { sessionsMax, sessionsPerKeyMax } = this.#context;
-    if (this.#sessions.size + handshakes > sessionsMax) {
-      return "too many sessions";
-    }
+    const most = Math.max(this.#sessions.size, this.#context.unaccepted());
+    if (most + handshakes > sessionsMax) return "too many sessions";
     const ofKey = this.#perKey.get(keyId.toHex()) ?? 0;
     if (keyId.length > 0 && ofKey >= sessionsPerKeyMax) {
       return "too many sessions with this key";

@@ -1,5 +1,5 @@
 /** Limits that hold although many come at the same moment, and harm nobody else. */
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects } from "@std/assert";
 import { deadline, delay } from "@std/async";
 import { openSession, resumeSession } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
@@ -113,4 +113,32 @@ Deno.test("streams that nobody reads do not keep others from answering (I12, I13
   assertEquals(echoed, total);
   greedy.abort();
   other.abort();
+});
+
+Deno.test("sessions that end before they are accepted do not pile up (I21)", async () => {
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const dial = () =>
+    Deno.connect({ hostname: "127.0.0.1", port: listener.addr.port });
+  await using server = acceptResumable(listener, {
+    limits: { sessionsMax: 3 },
+  });
+  // Each says something and goes; the program looks at none of them yet.
+  for (let i = 0; i < 3; i++) {
+    const client = await connectResumable(dial);
+    await client.write(Uint8Array.of(i));
+    client.close();
+    await client.closed;
+  }
+  const error = await assertRejects(() => connectResumable(dial));
+  assertEquals((error as ResumeError).code, "resume/busy");
+  // What was acknowledged is there, and then there is room again.
+  for (let i = 0; i < 3; i++) {
+    const into = new Uint8Array(1);
+    const accepted = await server.accept();
+    assertEquals(await accepted.read(into), 1);
+    assertEquals(into[0], i);
+    accepted.close();
+  }
+  const client = await connectResumable(dial);
+  client.abort();
 });

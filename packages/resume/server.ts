@@ -117,6 +117,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       ttlMs,
       ...sessionLimits(options.limits ?? {}),
       onListenerError: options.onListenerError,
+      unaccepted: () => this.#queue.length,
       ended: (sid, reason) =>
         emitter.emit({ type: "session-ended", sid, reason }),
     });
