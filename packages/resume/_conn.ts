@@ -92,7 +92,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
-      if (this.#over) this.#closed.resolve();
+      if (this.#over) this.#closed.resolve(this.#pipe.lastWord);
     }
     return this.#closed.promise;
   }
@@ -222,10 +222,12 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     } catch (error) {
       return Promise.reject(error);
     }
-    const done = this.#owner.commit?.(point, appState);
+    // As it is now: it is recorded a little later, and belongs to the offset.
+    const state = appState.slice();
+    const done = this.#owner.commit?.(point, state);
     if (done === undefined) return Promise.reject(noCommit());
     this.#committed = offset;
-    this.appState = appState;
+    this.appState = state;
     return done;
   }
 
@@ -496,7 +498,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
       this.core.forgetRoom(this.#wakeWriters);
     }
     this.#owner.ended(reason);
-    this.#closed?.resolve();
+    this.#closed?.resolve(this.#pipe.lastWord);
     this.#hasHeard();
     // Not now: inside a listener the last event still waits for its turn.
     queueMicrotask(() => this.#emitter[Symbol.dispose]());

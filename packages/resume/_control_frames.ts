@@ -1,7 +1,8 @@
 import { FRAME, HEADER_BYTES, putHeader, putU64 } from "./_wire.ts";
 
-// One of each kind that an end may have to send at once, and an ACK's limit.
-const BYTES_MAX = 7 * (HEADER_BYTES + 8);
+// All that an end may have to send at once: an ACK and its limit, four PONGs,
+// two PINGs, FIN and CLOSE.
+const BYTES_MAX = 9 * HEADER_BYTES + 8;
 
 /** Control frames, one after the other, to be written together. */
 export class ControlFrames {

@@ -5,7 +5,7 @@ import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
-import { HandshakeIo, writeAll } from "./_handshake_io.ts";
+import { HandshakeIo } from "./_handshake_io.ts";
 import {
   decoySecret,
   type Grant,
@@ -20,6 +20,7 @@ import {
   welcome,
 } from "./_handshake_server.ts";
 import { randomBytes, type SessionSecret } from "./_keys.ts";
+import { sayLast } from "./_last_word.ts";
 import { resetFrame } from "./_notice.ts";
 import { requireKey } from "./_options.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
@@ -75,7 +76,7 @@ interface Found {
   readonly half?: HalfOpen;
   readonly stored?: StoredHead;
   /** What the session had received when it ended. */
-  readonly ended?: number | undefined;
+  readonly ended?: number | "denied" | undefined;
   readonly secrets: readonly SessionSecret[];
 }
 
@@ -214,7 +215,7 @@ export class Incoming {
     // certain whose key it is.
     const denied = allowed ? sessions.full(keyId, 1) : "not authorized";
     if (denied !== undefined) {
-      await writeAll(transport, resetFrame(RESET.denied));
+      await sayLast(transport, resetFrame(RESET.denied), undefined);
       throw new Error(denied);
     }
     if (stopped.aborted) {
@@ -265,6 +266,10 @@ export class Incoming {
       throw new Error("unknown session or bad proof");
     }
     const { known, half, stored, ended } = found;
+    if (ended === "denied") {
+      await refuseProven(io, opening, secret, REFUSAL.denied, 0);
+      throw new Error(`session ${sid} was revoked`);
+    }
     if (ended !== undefined) {
       await refuseProven(io, opening, secret, REFUSAL.gone, ended);
       throw new Error(`session ${sid} has ended`);

@@ -17,6 +17,8 @@ import { FRAME, getU64, ProtocolViolation, RESET } from "./_wire.ts";
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
 const ACK_BYTES_MAX = 256 * 1024;
+// How many PINGs may wait for their answers; of more the oldest go without.
+const PONGS_MAX = 4;
 // The ids of the pings of this end: nobody else reads them.
 const LIVENESS_PING = 0;
 const CLOSE_PING = 1;
@@ -55,7 +57,7 @@ export class StreamCore implements FrameHandler {
 
   // Liveness and control.
   readonly #liveness: Liveness;
-  #pong: number | undefined;
+  readonly #pongs: number[] = [];
   #closed = false;
   #closeSent = false;
   #closeHeard = false;
@@ -301,7 +303,7 @@ export class StreamCore implements FrameHandler {
     // it, or it would wait for ever for room.
     this.#ackNow = this.receivedMark > told.received;
     this.#liveness.attach(now);
-    this.#pong = undefined;
+    this.#pongs.length = 0;
   }
 
   /** The transport is gone; what it had not delivered stays. */
@@ -375,8 +377,7 @@ export class StreamCore implements FrameHandler {
       case FRAME.fin:
         return this.#onFin(offset);
       case FRAME.ping:
-        this.#pong = offset;
-        return;
+        return this.#onPing(offset);
       case FRAME.pong:
         if (offset === CLOSE_PING) {
           this.#closeHeard = this.#closeSent;
@@ -394,6 +395,13 @@ export class StreamCore implements FrameHandler {
         this.#reset = payload[0] ?? RESET.internal;
         return;
     }
+  }
+
+  // Each PING asks for something of its own: none answers for another.
+  #onPing(id: number): void {
+    if (this.#pongs.includes(id)) return;
+    if (this.#pongs.length === PONGS_MAX) this.#pongs.shift();
+    this.#pongs.push(id);
   }
 
   #onFin(offset: number): void {
@@ -447,7 +455,7 @@ export class StreamCore implements FrameHandler {
     // At once: two ends that closed with more to say would wait for each other.
     const close = this.#closed && !this.#closeSent;
     if (
-      !ack && !fin && !close && this.#pong === undefined &&
+      !ack && !fin && !close && this.#pongs.length === 0 &&
       !this.#liveness.pingDue(now)
     ) {
       return undefined;
@@ -460,10 +468,7 @@ export class StreamCore implements FrameHandler {
       this.#ackAt = undefined;
       this.#ackNow = false;
     }
-    if (this.#pong !== undefined) {
-      out.add(FRAME.pong, this.#pong);
-      this.#pong = undefined;
-    }
+    for (const id of this.#pongs.splice(0)) out.add(FRAME.pong, id);
     if (this.#liveness.pingDue(now)) {
       out.add(FRAME.ping, LIVENESS_PING);
       this.#liveness.pinged(now);

@@ -12,7 +12,10 @@ export interface DialContext {
   readonly signal: AbortSignal;
 }
 
-/** Gets a connected transport; it should have a deadline of its own. */
+/**
+ * Gets a connected transport. When `signal` aborts it is not waited for any
+ * more, and what it still gives is closed.
+ */
 export type Dial = (context: DialContext) => Promise<Transport>;
 
 /**
@@ -41,6 +44,14 @@ export interface ConnectOptions extends StreamOptions {
   readonly presharedKey?: PresharedKey | undefined;
   /** News about the network, to redial at once instead of waiting. */
   readonly network?: NetworkNews | undefined;
+  /**
+   * How long one redial may take until there is a transport, in milliseconds;
+   * the first dial is for `signal` to end. News of a network change end a
+   * redial earlier: it may be under way on a path that is gone.
+   *
+   * @default {15_000}
+   */
+  readonly dialTimeoutMs?: number | undefined;
   /**
    * The longest wait between two redials, in milliseconds, at least 50. The
    * first is 50 ms at most, and each one is random between 0 and its limit.

@@ -4,7 +4,7 @@ import { Journal } from "./_journal.ts";
 import { isClosedError } from "./_deno.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
-import type { Notice } from "./_notice.ts";
+import { type Notice, requireTellable } from "./_notice.ts";
 import { Sessions } from "./_sessions.ts";
 import type {
   AcceptOptions,
@@ -124,6 +124,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       ttlMs,
       ...sessionLimits(options.limits ?? {}),
       onListenerError: options.onListenerError,
+      unaccepted: () => this.#queue.length,
       ended: (sid, reason) =>
         emitter.emit({ type: "session-ended", sid, reason }),
     });
@@ -227,14 +228,19 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
    * Tells every client something ahead of time: that this server goes away and
    * keeps the sessions for its successor, or where it is reached from now on.
    * Clients emit `peer-draining` or `peer-moved`.
+   *
+   * @throws {RangeError} For a place of more than 255 bytes.
    */
   notify(notice: Notice): void {
+    requireTellable(notice);
     this.#sessions.forEach((conn) => conn.notify(notice));
   }
 
   /**
    * Ends a session for good: its client's stream rejects with `resume/denied`,
-   * and it cannot be resumed.
+   * at the latest when it comes back, and it cannot be resumed. It reaches the
+   * sessions that this server has now. One that is in a store alone, until its
+   * client comes back, is for `authorize` to turn away.
    *
    * @returns Whether there was such a session.
    */
@@ -250,8 +256,9 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   async #close(): Promise<void> {
     const suspended = this.#stopped.signal.aborted;
     this.#stop();
-    this.#sessions.shutDown();
+    const told = this.#sessions.shutDown();
     await this.#incoming.settled();
+    await told;
     await this.#journal?.close();
     if (!suspended) {
       closeQuietly(this.#source);
