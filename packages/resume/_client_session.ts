@@ -9,6 +9,7 @@ import {
 } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
 import { inRange, requireKey, streamSettings } from "./_options.ts";
+import { followPath } from "./_path_follow.ts";
 import { NO_BYTES, REFUSAL } from "./_records.ts";
 import { afterRefusal } from "./_refusal.ts";
 import { REPLACES_TRANSPORT } from "./_replaces_transport.ts";
@@ -152,23 +153,26 @@ export class ClientSession {
   /** Stops for good, at once, and gives what another process needs. */
   suspend(): ClientSnapshot {
     const { sid, secret, ttlMs } = this.#granted!;
-    const keyId = this.#conn!.keyId;
-    const nextSecret = NO_BYTES;
+    const [keyId, nextSecret] = [this.#conn!.keyId, NO_BYTES];
     const core = this.#conn!.suspend();
     const epoch = this.#epoch;
     return { session: { sid, secret, nextSecret, keyId, epoch, core }, ttlMs };
   }
 
   #listen(conn: Conn): void {
-    const subscription = this.#options.network?.on("*", (event) => {
+    const { network } = this.#options;
+    if (network === undefined) return;
+    const stack = new DisposableStack();
+    stack.use(network.on("*", (event) => {
       if (event.type === "path-lost") conn.fence("path-lost");
       if (REPLACES_TRANSPORT.has(event.type)) {
         this.#try?.outdate();
         void this.#replace(conn);
       }
       this.#wake();
-    });
-    this.#ends.push(() => subscription?.[Symbol.dispose]());
+    }));
+    stack.use(followPath(conn, network, () => void this.#replace(conn)));
+    this.#ends.push(() => stack.dispose());
   }
 
   /** Lets go of everything but the connection itself. */
@@ -315,15 +319,12 @@ export class ClientSession {
     return Math.max(floor, this.#delay(attempt - 1));
   }
 
-  #sleep(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      const done = (): void => {
-        clearTimeout(timer);
-        this.#wake = () => {};
-        resolve();
-      };
-      const timer = setTimeout(done, ms);
-      this.#wake = done;
-    });
+  async #sleep(ms: number): Promise<void> {
+    const woken = Promise.withResolvers<void>();
+    const timer = setTimeout(woken.resolve, ms);
+    this.#wake = woken.resolve;
+    await woken.promise;
+    clearTimeout(timer);
+    this.#wake = () => {};
   }
 }

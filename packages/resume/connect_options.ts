@@ -20,13 +20,30 @@ export type Dial = (context: DialContext) => Promise<Transport>;
 
 /**
  * A source of news about the network. Any `Events` will do: a watch of
- * `@holdfast/netwatch` as it is, or what it tells of one path. `path-lost` drops
- * the transport. `path-changed`, `path-restored`, `default-interface-changed`,
+ * `@holdfast/netwatch` as it is, which then tracks the way of each transport, or
+ * what it tells of one path. `path-lost` drops the transport. `path-changed`, `path-restored`, `default-interface-changed`,
  * `gateway-changed`, `network-changed`, `online` and `woke` get a new one, while
  * the old one still carries the stream. Every event ends a wait between redials.
  */
 export interface NetworkNews {
   /** See `Events.on`. */
+  on(
+    type: "*",
+    listener: (event: { readonly type: string }) => void,
+  ): Disposable;
+  /**
+   * Tells of the way between two addresses, as `NetworkWatch.track` does; used
+   * for each transport, if it is there.
+   */
+  track?(path: {
+    readonly localAddr: Deno.Addr;
+    readonly remoteAddr: Deno.Addr;
+  }): PathNews;
+}
+
+/** News about the way of one transport. */
+export interface PathNews extends Disposable {
+  /** See `Events.on`; `path-lost` drops the transport. */
   on(
     type: "*",
     listener: (event: { readonly type: string }) => void,

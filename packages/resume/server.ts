@@ -85,11 +85,13 @@ function newJournal(
   });
 }
 
-/**
- * For this package: as `suspend`, but in this very turn and without a last word,
- * for a process that ends before anything else can happen in it.
- */
-export let suspendAtOnce: (server: ResumeServer) => Uint8Array<ArrayBuffer>;
+// Not by a static block: a page that needs no server would load it all the same.
+const snapshots = new WeakMap<ResumeServer, () => Uint8Array<ArrayBuffer>>();
+
+/** For this package: as `suspend`, in this very turn, and without a last word. */
+export function suspendAtOnce(server: ResumeServer): Uint8Array<ArrayBuffer> {
+  return snapshots.get(server)!();
+}
 
 /** A server of resumable streams; iterate over it for its connections. */
 export class ResumeServer extends EventReader<ResumeServerEvent>
@@ -139,19 +141,16 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       emit: (event) => emitter.emit(event),
       opened: (conn) => this.#offer(conn),
     }, handshakeLimits(options.limits ?? {}));
-    const snapshots = options.restore === undefined
+    snapshots.set(this, () => {
+      this.#stop();
+      return this.#snapshot();
+    });
+    const restored = options.restore === undefined
       ? []
       : decodeSnapshot(options.restore);
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.#running = this.#run(snapshots);
+    this.#running = this.#run(restored);
     if (options.signal?.aborted) this.#onAbort();
-  }
-
-  static {
-    suspendAtOnce = (server) => {
-      server.#stop();
-      return server.#snapshot();
-    };
   }
 
   readonly #onAbort = (): void => void this.close();
@@ -278,11 +277,11 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     for (const waiter of this.#waiting.splice(0)) waiter(undefined);
   }
 
-  async #run(snapshots: ReturnType<typeof decodeSnapshot>): Promise<void> {
+  async #run(restored: ReturnType<typeof decodeSnapshot>): Promise<void> {
     // Not in the constructor: whoever called it must be able to listen first.
     await Promise.resolve();
     // Before the first transport: a client must find its session at once.
-    for (const snapshot of snapshots) {
+    for (const snapshot of restored) {
       if (snapshot.halfOpen) this.#incoming.restoreHalfOpen(snapshot);
       else this.#offer(this.#sessions.restore(snapshot));
     }

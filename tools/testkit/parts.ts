@@ -24,8 +24,10 @@ export type Program =
   | "nginx"
   | "node"
   | "ping"
+  | "postgres"
   | "python3"
   | "redis-server"
+  | "rsync"
   | "script"
   | "sh"
   | "spin"
@@ -55,8 +57,11 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   nginx: ["nginx", "-v"],
   node: ["node", "--version"],
   ping: ["ping", "-V"],
+  // The server is in a folder of its version; it comes with its client.
+  postgres: ["pg_lsclusters", "--help"],
   python3: ["python3", "--version"],
   "redis-server": ["redis-server", "--version"],
+  rsync: ["rsync", "--version"],
   script: ["script", "--version"],
   sh: ["sh", "-c", ":"],
   spin: ["spin", "-V"],
