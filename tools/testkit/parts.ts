@@ -14,6 +14,7 @@ export type Program =
   | "faketime"
   | "firewalld"
   | "gcc"
+  | "gunicorn"
   | "haproxy"
   | "ip"
   | "iptables"
@@ -29,6 +30,7 @@ export type Program =
   | "spin"
   | "ssh"
   | "sshd"
+  | "systemd-socket-activate"
   | "ufw"
   | "unshare";
 
@@ -42,6 +44,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   faketime: ["faketime", "--version"],
   firewalld: ["firewall-cmd", "--version"],
   gcc: ["gcc", "--version"],
+  gunicorn: ["gunicorn", "--version"],
   haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
   iptables: ["iptables", "--version"],
@@ -57,6 +60,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   spin: ["spin", "-V"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
+  "systemd-socket-activate": ["systemd-socket-activate", "--version"],
   ufw: ["ufw", "--version"],
   unshare: ["unshare", "--version"],
 };
