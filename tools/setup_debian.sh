@@ -21,6 +21,8 @@ PARTS=(
   'haproxy haproxy'
   'spin spin'
   'python3 python3'
+  'gunicorn gunicorn'
+  'systemd-socket-activate systemd'
   'ip iproute2'
   'busybox busybox'
   'nft nftables'

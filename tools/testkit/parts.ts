@@ -16,6 +16,7 @@ export type Program =
   | "firewalld"
   | "fish"
   | "gcc"
+  | "gunicorn"
   | "haproxy"
   | "ip"
   | "iptables"
@@ -33,6 +34,7 @@ export type Program =
   | "spin"
   | "ssh"
   | "sshd"
+  | "systemd-socket-activate"
   | "ufw"
   | "unshare"
   | "zsh";
@@ -49,6 +51,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   firewalld: ["firewall-cmd", "--version"],
   fish: ["fish", "--version"],
   gcc: ["gcc", "--version"],
+  gunicorn: ["gunicorn", "--version"],
   haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
   iptables: ["iptables", "--version"],
@@ -67,6 +70,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   spin: ["spin", "-V"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
+  "systemd-socket-activate": ["systemd-socket-activate", "--version"],
   ufw: ["ufw", "--version"],
   unshare: ["unshare", "--version"],
   zsh: ["zsh", "--version"],
