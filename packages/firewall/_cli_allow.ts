@@ -15,7 +15,7 @@ export async function allow(
   const { tag, leaseSeconds, overrideDeny, json } = args;
   try {
     for (const request of args.requests) {
-      const terms = { tag, leaseSeconds, overrideDeny };
+      const terms = { tag, leaseSeconds, overrideDeny, rehearse: true };
       const plan = await planAccess(request, { ...options, ...terms });
       if (plan.status !== "ready") {
         const code = showPlan(plan, json);

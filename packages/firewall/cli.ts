@@ -29,7 +29,8 @@ import { listRules, reconcile, revertWhere } from "./rules_list.ts";
 const HELP = `Usage:
   inspect                 which firewalls there are, and which of them filter
   check --port N          whether a connection from outside would be let in
-  plan --port N           the commands that would let it in; runs none of them
+  plan --port N           the commands that would let it in; runs none of them,
+                          but tries them on a copy of the firewall
   allow --port N          asks, runs them, and reads back what they did
   list                    the rules of Holdfast, of all programs
   revert --port N         takes rules back: those for a port, or with a --tag
@@ -57,9 +58,10 @@ Options:
 
 Permissions: --allow-run=nft,cat,busctl reads, and where there are tables of
 iptables also iptables-nft-save,ip6tables-nft-save,iptables-legacy-save,
-ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan. To allow
-and revert: -A, or also --allow-run of what the plan names, --allow-env=HOME,
-XDG_STATE_HOME, and --allow-read and --allow-write of the ledger.
+ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan;
+--allow-run=unshare for the copy, which is left out without. To allow and revert:
+-A, or also --allow-run of what the plan names, --allow-env=HOME,XDG_STATE_HOME,
+and --allow-read and --allow-write of the ledger.
 On Windows --allow-run=reg,netsh,whoami,powershell reads; on macOS --allow-run=
 socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on FreeBSD
 --allow-run=kldstat,sysctl,id,pfctl,ipfw,cat. Nothing is changed there.
@@ -123,7 +125,7 @@ async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
       for (const request of args.requests) {
         const { publicNetworks, wholeProgram } = args;
         const terms = {
-          ...{ tag, leaseSeconds, overrideDeny },
+          ...{ tag, leaseSeconds, overrideDeny, rehearse: true },
           ...{ publicNetworks, wholeProgram },
         };
         const plan = await planAccess(request, { ...options, ...terms });

@@ -49,6 +49,7 @@ export type {
   Plan,
   PlanOptions,
   PlanProof,
+  PlanRehearsal,
   PlanStep,
   ReadyPlan,
 } from "./plan.ts";

@@ -32,6 +32,14 @@ export interface PlanProof {
   readonly changed: readonly string[];
 }
 
+/** How a plan fared on a copy of the firewall. */
+export interface PlanRehearsal {
+  /** `left-out` where it could not be tried; a `failed` one is refused. */
+  readonly status: "passed" | "failed" | "left-out";
+  /** What was seen. */
+  readonly why: string;
+}
+
 /**
  * What would have to be done so that a connection is let in. A plain object;
  * nothing of it is done.
@@ -69,6 +77,8 @@ export interface ReadyPlan {
   readonly after: Outcome;
   /** What it changes, and that it changes nothing else. */
   readonly proof?: PlanProof;
+  /** How it fared on a copy, where that was asked for. */
+  readonly rehearsal?: PlanRehearsal;
   /** What to run, in this order. */
   readonly steps: readonly PlanStep[];
 }
@@ -109,4 +119,13 @@ export interface PlanOptions extends AskOptions {
    * @default {false}
    */
   readonly overrideDeny?: boolean | undefined;
+  /**
+   * Tries the plan on a copy of the firewall in a network namespace of its own
+   * before it is given out, with a real packet; what fails there is refused.
+   * It needs unshare, nsenter, ip, mount, bash, and what the plan uses, and
+   * takes about a quarter of a second.
+   *
+   * @default {false}
+   */
+  readonly rehearse?: boolean | undefined;
 }
