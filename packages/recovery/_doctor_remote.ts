@@ -151,7 +151,8 @@ function askServers(
           askServer(server, question(), ends)
         ),
       ]);
-      const { kind } = answer;
+      // Whether sockets can be opened is told by a rung of its own.
+      const kind = answer.kind === "unsent" ? "silent" : answer.kind;
       return {
         ...{ server: textOf(server), kind },
         alive: kind !== "silent" || await alive,

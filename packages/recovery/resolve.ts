@@ -114,6 +114,7 @@ export interface Resolved {
  * @throws {Deno.errors.NotCapable} When no server may be asked.
  * @throws {TypeError} When it cannot be a name, a server is no address, or a
  * family is none.
+ * @throws What the system says when no socket can be opened, such as EMFILE.
  * @throws The reason of the signal.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8305#section-3 | RFC 8305 §3},
  * {@link https://www.rfc-editor.org/rfc/rfc8767 | RFC 8767}
@@ -252,13 +253,17 @@ const FAILURES: Readonly<
 function failureOf(
   name: string,
   answers: readonly FamilyAnswer[],
-): RecoveryError {
+): unknown {
   const kinds = new Set(answers.map(({ answer }) => answer.kind));
   // That there is no such name is true of all its types.
   const kind = kinds.has("no-such-name") && !kinds.has("no-data")
     ? "no-such-name"
     : (Object.keys(FAILURES) as DnsAnswer["kind"][])
       .find((kind) => kinds.has(kind)) ?? "silent";
+  const unsent = answers.find(({ answer }) => answer.kind === "unsent");
+  if (kind === "silent" && unsent?.answer.kind === "unsent") {
+    return unsent.answer.error;
+  }
   return failure(name, kind);
 }
 

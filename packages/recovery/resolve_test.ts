@@ -317,3 +317,25 @@ testWith({
       "mount --bind /dev/null /etc/resolv.conf; ip link set lo up",
     ),
 });
+
+testWith({
+  name:
+    "a look-up for which no socket can be opened says so, and not at its end",
+  needs: ["linux", "sh"],
+  async fn() {
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: [
+        ...["-c", 'ulimit -n 64; exec "$@"', "sh", Deno.execPath(), "run"],
+        ...["--no-prompt", "--no-check", "--allow-net", "--allow-read"],
+        new URL("./testdata/no_descriptors_driver.ts", import.meta.url)
+          .pathname,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert(text(stdout).startsWith("["), text(stderr));
+    assertEquals(JSON.parse(text(stdout)), [
+      ...["192.0.2.4", "fd-exhausted", "192.0.2.4"],
+    ]);
+  },
+});
