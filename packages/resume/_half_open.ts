@@ -41,6 +41,11 @@ export class HalfOpenSessions {
     return this.#sessions.delete(sid);
   }
 
+  /** Those that may still come, for another process. */
+  all(now: number): HalfOpen[] {
+    return [...this.#sessions.values()].filter(({ until }) => until > now);
+  }
+
   get size(): number {
     return this.#sessions.size;
   }

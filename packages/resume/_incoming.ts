@@ -26,15 +26,18 @@ import { type Attachment, closeQuietly } from "./_pipe.ts";
 import {
   type Bytes,
   type NewRecord,
+  NO_BYTES,
   REFUSAL,
   type ResumeRecord,
 } from "./_records.ts";
 import type { Journal } from "./_journal.ts";
 import { Session } from "./_session.ts";
 import type { Sessions } from "./_sessions.ts";
+import { StreamCore } from "./_stream_core.ts";
 import { RESET } from "./_wire.ts";
 import { Turns } from "./_turns.ts";
 import type { AcceptOptions } from "./accept_options.ts";
+import type { SessionSnapshot } from "./snapshot.ts";
 import type { StoredHead } from "./store.ts";
 import type { ResumeServerEvent } from "./events.ts";
 import type { Transport } from "./transport.ts";
@@ -60,6 +63,7 @@ export interface IncomingLimits {
   readonly handshakesPerAddressMax: number;
 }
 
+const NO_STREAM = { sendMax: 0, window: 0, heartbeatMs: 1 };
 const BUSY_RETRY_MS = 1_000;
 const CONFLICT_RETRY_MS = 20;
 
@@ -95,6 +99,22 @@ export class Incoming {
   /** Resolves when none is under way. */
   async settled(): Promise<void> {
     await Promise.all(this.#running);
+  }
+
+  /** Sessions whose clients may take them for open, for another process. */
+  halfOpen(): SessionSnapshot[] {
+    return this.#halfOpen.all(performance.now()).map((half) => ({
+      ...half,
+      nextSecret: NO_BYTES,
+      epoch: 1,
+      core: new StreamCore(NO_STREAM).export(),
+      halfOpen: true,
+    }));
+  }
+
+  /** Goes on with one of another process. */
+  restoreHalfOpen({ sid, secret, keyId }: SessionSnapshot): void {
+    this.#halfOpen.add(sid, secret, keyId, performance.now());
   }
 
   /** Begins the handshake of a new transport, or turns it away. */
@@ -184,9 +204,6 @@ export class Incoming {
     await this.#context.journal?.create({ sid: sid.toHex(), secret, keyId });
     await answer.send();
     await answer.confirmed();
-    if (!this.#halfOpen.take(sid.toHex())) {
-      throw new Error("a newer transport won");
-    }
     const { transport, rest } = io;
     const allowed = await this.#authorized("open", sid, keyId, transport);
     // Asked again: many may have come this far together, and only now is it
@@ -197,12 +214,24 @@ export class Incoming {
       throw new Error(denied);
     }
     stopped.throwIfAborted();
+    // Not before: until it is open its client may come back to a successor.
+    if (!this.#halfOpen.take(sid.toHex()) && this.#was(sid.toHex())) {
+      throw new Error("a newer transport won");
+    }
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
     handOver();
     const conn = sessions.open({ sid, secret, keyId, core, attachment });
     const remote = addressText(transport.remoteAddr);
     this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
     this.#context.opened(conn);
+  }
+
+  // Whether there is, or was, such a session: others may only have taken its
+  // place among the half-open ones.
+  #was(sid: string): boolean {
+    const { sessions } = this.#context;
+    return sessions.find(sid) !== undefined ||
+      sessions.tombstones.find(sid, performance.now()) !== undefined;
   }
 
   async #presharedKey(keyId: Bytes): Promise<Bytes | undefined> {

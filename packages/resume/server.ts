@@ -200,7 +200,8 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       this.#sessions.suspend();
       return encodeSnapshot([]);
     }
-    return encodeSnapshot(this.#sessions.suspend());
+    const half = this.#incoming.halfOpen();
+    return encodeSnapshot([...this.#sessions.suspend(), ...half]);
   }
 
   /**
@@ -262,7 +263,8 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     await Promise.resolve();
     // Before the first transport: a client must find its session at once.
     for (const snapshot of snapshots) {
-      this.#offer(this.#sessions.restore(snapshot));
+      if (snapshot.halfOpen) this.#incoming.restoreHalfOpen(snapshot);
+      else this.#offer(this.#sessions.restore(snapshot));
     }
     const { signal } = this.#stopped;
     while (!signal.aborted) {

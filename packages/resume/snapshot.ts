@@ -14,6 +14,8 @@ export interface SessionSnapshot {
   readonly keyId: Bytes;
   readonly epoch: number;
   readonly core: CoreState;
+  /** Whether its client has not proven itself yet: nobody was told of it. */
+  readonly halfOpen: boolean;
 }
 
 interface Head {
@@ -28,6 +30,7 @@ interface Head {
   readonly finQueued: boolean;
   readonly finReceived: boolean;
   readonly peerClosed: boolean;
+  readonly halfOpen: boolean;
   readonly unackedBytes: number;
   readonly unreadBytes: number;
 }
@@ -37,7 +40,8 @@ const MAGIC = new TextEncoder().encode("HFSNAP1\n");
 /** Writes sessions; the result holds their secrets. */
 export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
   const parts: Uint8Array[] = [MAGIC];
-  for (const { sid, secret, nextSecret, keyId, epoch, core } of sessions) {
+  for (const session of sessions) {
+    const { sid, secret, nextSecret, keyId, epoch, core, halfOpen } = session;
     const { unacked, unread, ...numbers } = core;
     const head: Head = {
       sid: sid.toHex(),
@@ -45,6 +49,7 @@ export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
       nextSecret: nextSecret.toHex(),
       keyId: keyId.toHex(),
       epoch,
+      halfOpen,
       ...numbers,
       unackedBytes: unacked.length,
       unreadBytes: unread.length,
@@ -83,6 +88,7 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
       nextSecret: fromHex(head.nextSecret),
       keyId: fromHex(head.keyId),
       epoch: head.epoch,
+      halfOpen: head.halfOpen,
       core: {
         acked: head.acked,
         sentMax: head.sentMax,
@@ -110,6 +116,7 @@ const TYPES: { readonly [K in keyof Head]: string } = {
   finQueued: "boolean",
   finReceived: "boolean",
   peerClosed: "boolean",
+  halfOpen: "boolean",
   unackedBytes: "number",
   unreadBytes: "number",
 };
