@@ -1,6 +1,7 @@
 import { backoff } from "@holdfast/recovery/backoff";
 import { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
+import { setTimerReferenced } from "./_deno.ts";
 import {
   type Granted,
   openSession,
@@ -168,10 +169,7 @@ export class ClientSession {
   // has been accepted. If that fails, nothing has changed.
   async #replace(conn: Conn): Promise<void> {
     if (conn.state.name !== "attached") return;
-    if (this.#redialing) {
-      this.#replaceAgain = true;
-      return;
-    }
+    if (this.#redialing) return void (this.#replaceAgain = true);
     this.#redialing = true;
     try {
       await this.#resume(conn, 1);
@@ -293,7 +291,8 @@ export class ClientSession {
         this.#wake = () => {};
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+      if (!this.#conn!.referenced) setTimerReferenced(timer, false);
       this.#wake = done;
     });
   }

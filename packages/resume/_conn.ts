@@ -286,6 +286,10 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   unref(): void {
     this.#pipe.setReferenced(false);
   }
+  /** Whether the program waits for it. */
+  get referenced(): boolean {
+    return this.#pipe.referenced;
+  }
 
   [Symbol.dispose](): void {
     if (!this.core.closed) this.close();
@@ -473,10 +477,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#pipe.detach();
     const state = this.core.export();
     this.#over = true;
-    this.#error = this.#makeError(
-      "resume/suspended",
-      "it was suspended, to go on in another process",
-    );
+    const message = "it was suspended, to go on in another process";
+    this.#error = this.#makeError("resume/suspended", message);
     this.#state = { name: "suspended" };
     this.#reads.reject(() => this.#error);
     this.#writes.reject(() => this.#error);
@@ -487,9 +489,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #release(reason: string): void {
     if (this.#lastCall !== undefined) alarms.clear(this.#lastCall);
     this.core.leaveBudget();
-    if (this.#wakeWriters !== undefined) {
-      this.core.forgetRoom(this.#wakeWriters);
-    }
+    const wake = this.#wakeWriters;
+    if (wake !== undefined) this.core.forgetRoom(wake);
     this.#owner.ended(reason);
     this.#closed?.resolve(this.#pipe.lastWord);
     this.#hasHeard();
