@@ -1,6 +1,7 @@
 import { backoff } from "@holdfast/recovery/backoff";
 import { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
+import { setTimerReferenced } from "./_deno.ts";
 import {
   type Granted,
   openSession,
@@ -156,7 +157,11 @@ export class ClientSession {
     const [keyId, nextSecret] = [this.#conn!.keyId, NO_BYTES];
     const core = this.#conn!.suspend();
     const epoch = this.#epoch;
-    return { session: { sid, secret, nextSecret, keyId, epoch, core }, ttlMs };
+    const halfOpen = false;
+    return {
+      session: { sid, secret, nextSecret, keyId, epoch, core, halfOpen },
+      ttlMs,
+    };
   }
 
   #listen(conn: Conn): void {
@@ -202,10 +207,7 @@ export class ClientSession {
   // has been accepted. If that fails, nothing has changed.
   async #replace(conn: Conn): Promise<void> {
     if (conn.state.name !== "attached") return;
-    if (this.#redialing) {
-      this.#replaceAgain = true;
-      return;
-    }
+    if (this.#redialing) return void (this.#replaceAgain = true);
     this.#redialing = true;
     try {
       await this.#resume(conn, 1);
@@ -319,12 +321,16 @@ export class ClientSession {
     return Math.max(floor, this.#delay(attempt - 1));
   }
 
-  async #sleep(ms: number): Promise<void> {
-    const woken = Promise.withResolvers<void>();
-    const timer = setTimeout(woken.resolve, ms);
-    this.#wake = woken.resolve;
-    await woken.promise;
-    clearTimeout(timer);
-    this.#wake = () => {};
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const done = (): void => {
+        clearTimeout(timer);
+        this.#wake = () => {};
+        resolve();
+      };
+      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+      if (!this.#conn!.referenced) setTimerReferenced(timer, false);
+      this.#wake = done;
+    });
   }
 }

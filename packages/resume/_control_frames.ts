@@ -4,6 +4,9 @@ import { FRAME, HEADER_BYTES, putHeader, putU64 } from "./_wire.ts";
 // two PINGs, FIN and CLOSE.
 const BYTES_MAX = 9 * HEADER_BYTES + 8;
 
+/** The ids of the PINGs of an end: nobody else reads them. */
+export const PING = { liveness: 0, close: 1, notice: 2 } as const;
+
 /** Control frames, one after the other, to be written together. */
 export class ControlFrames {
   readonly #out = new Uint8Array(BYTES_MAX);

@@ -258,6 +258,11 @@ export class Pipe<Owner> implements Alarm {
     } else this.kick();
   }
 
+  /** Whether the program waits for it. */
+  get referenced(): boolean {
+    return this.#referenced;
+  }
+
   /** Lets the program end, or not, while the stream is idle. */
   setReferenced(referenced: boolean): void {
     const { at, slot } = this;

@@ -276,6 +276,7 @@ export class Sessions {
       keyId: session.conn.keyId,
       epoch: session.epoch,
       core: session.conn.suspend(),
+      halfOpen: false,
     }));
   }
 

@@ -4,10 +4,11 @@
  * asked for. Everything that decides whether a byte is lost or doubled is here.
  */
 import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
-import { ControlFrames } from "./_control_frames.ts";
+import { ControlFrames, PING } from "./_control_frames.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
 import { Liveness } from "./_liveness.ts";
 import { type Notice, noticeFrame, readNotice, Telling } from "./_notice.ts";
+import { PendingPongs } from "./_pending_pongs.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
 import { SafePoint } from "./_safe_point.ts";
 import { SendBuffer } from "./_send_buffer.ts";
@@ -17,12 +18,6 @@ import { FRAME, getU64, ProtocolViolation, RESET } from "./_wire.ts";
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
 const ACK_BYTES_MAX = 256 * 1024;
-// How many PINGs may wait for their answers; of more the oldest go without.
-const PONGS_MAX = 4;
-// The ids of the pings of this end: nobody else reads them.
-const LIVENESS_PING = 0;
-const CLOSE_PING = 1;
-const NOTICE_PING = 2;
 
 export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
@@ -57,7 +52,7 @@ export class StreamCore implements FrameHandler {
 
   // Liveness and control.
   readonly #liveness: Liveness;
-  readonly #pongs: number[] = [];
+  readonly #pongs = new PendingPongs();
   #closed = false;
   #closeSent = false;
   #closeHeard = false;
@@ -203,14 +198,9 @@ export class StreamCore implements FrameHandler {
     return this.#closeSent || !this.#attached;
   }
 
-  /**
-   * The peer ended when it had received up to this mark: whether nothing is
-   * missing at either end. It is, if this end still waits for the end of what
-   * the peer had to say, even where the peer has all.
-   */
+  /** Whether nothing is missing at either end, now that the peer ended at this mark. */
   concluded(mark: number): boolean {
-    const received = Math.min(mark, this.#sentMax);
-    if (received > this.#send.acked) this.#send.acknowledge(received);
+    this.#applyAck(Math.min(mark, this.#sentMax));
     return mark > this.#send.end && (this.#closed || this.#finReceived);
   }
 
@@ -303,7 +293,7 @@ export class StreamCore implements FrameHandler {
     // it, or it would wait for ever for room.
     this.#ackNow = this.receivedMark > told.received;
     this.#liveness.attach(now);
-    this.#pongs.length = 0;
+    this.#pongs.take();
   }
 
   /** The transport is gone; what it had not delivered stays. */
@@ -333,8 +323,7 @@ export class StreamCore implements FrameHandler {
     this.#liveness.heard(now);
     try {
       this.#parser.parse(chunk.bytes.subarray(0, length), this);
-    } finally {
-      // What came before the fault is the program's to read.
+    } finally { // What came before a fault is the program's to read.
       this.#inbox.settle(chunk);
     }
   }
@@ -377,13 +366,13 @@ export class StreamCore implements FrameHandler {
       case FRAME.fin:
         return this.#onFin(offset);
       case FRAME.ping:
-        return this.#onPing(offset);
+        return this.#pongs.ping(offset);
       case FRAME.pong:
-        if (offset === CLOSE_PING) {
+        if (offset === PING.close) {
           this.#closeHeard = this.#closeSent;
           return;
         }
-        if (offset === NOTICE_PING) return this.#telling?.heard();
+        if (offset === PING.notice) return this.#telling?.heard();
         return this.#liveness.answered(this.#now);
       case FRAME.close:
         this.#peerClosed = true;
@@ -395,13 +384,6 @@ export class StreamCore implements FrameHandler {
         this.#reset = payload[0] ?? RESET.internal;
         return;
     }
-  }
-
-  // Each PING asks for something of its own: none answers for another.
-  #onPing(id: number): void {
-    if (this.#pongs.includes(id)) return;
-    if (this.#pongs.length === PONGS_MAX) this.#pongs.shift();
-    this.#pongs.push(id);
   }
 
   #onFin(offset: number): void {
@@ -437,7 +419,7 @@ export class StreamCore implements FrameHandler {
   output(now: number): Uint8Array<ArrayBuffer> | undefined {
     if (!this.#attached) return undefined;
     const notice = this.#telling?.next();
-    if (notice !== undefined) return noticeFrame(notice, NOTICE_PING);
+    if (notice !== undefined) return noticeFrame(notice, PING.notice);
     const control = this.#control(now);
     if (control !== undefined) return control;
     const safe = this.#safe?.written ?? Infinity;
@@ -454,12 +436,8 @@ export class StreamCore implements FrameHandler {
       (this.#safe === undefined || this.#safe.finQueued);
     // At once: two ends that closed with more to say would wait for each other.
     const close = this.#closed && !this.#closeSent;
-    if (
-      !ack && !fin && !close && this.#pongs.length === 0 &&
-      !this.#liveness.pingDue(now)
-    ) {
-      return undefined;
-    }
+    const ping = this.#liveness.pingDue(now);
+    if (!(ack || fin || close || ping || this.#pongs.any)) return undefined;
     const out = new ControlFrames();
     if (ack) {
       out.addAck(this.receivedMark, this.limit);
@@ -468,9 +446,9 @@ export class StreamCore implements FrameHandler {
       this.#ackAt = undefined;
       this.#ackNow = false;
     }
-    for (const id of this.#pongs.splice(0)) out.add(FRAME.pong, id);
-    if (this.#liveness.pingDue(now)) {
-      out.add(FRAME.ping, LIVENESS_PING);
+    for (const id of this.#pongs.take()) out.add(FRAME.pong, id);
+    if (ping) {
+      out.add(FRAME.ping, PING.liveness);
       this.#liveness.pinged(now);
     }
     if (fin) {
@@ -480,7 +458,7 @@ export class StreamCore implements FrameHandler {
     if (close) {
       out.add(FRAME.close, this.#received);
       // Its answer says that the CLOSE before it arrived.
-      if (this.#options.closeIsHeard) out.add(FRAME.ping, CLOSE_PING);
+      if (this.#options.closeIsHeard) out.add(FRAME.ping, PING.close);
       this.#closeSent = true;
     }
     return out.bytes;

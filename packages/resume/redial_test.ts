@@ -126,3 +126,19 @@ Deno.test("news that never stop coming do not keep a stream from going on", asyn
   // One dial at a time, however much news there is.
   assert(ends.dials.length <= news + 1);
 });
+
+Deno.test("a program ends although a connection that it does not wait for is without a transport", async () => {
+  const program = new URL("testdata/unref_client.ts", import.meta.url);
+  const child = new Deno.Command(Deno.execPath(), {
+    args: ["run", "--quiet", "--allow-net", program.pathname],
+    stdin: "null",
+  }).spawn();
+  try {
+    const { code } = await deadline(child.status, 60_000);
+    assertEquals(code, 0);
+  } catch (error) {
+    child.kill();
+    await child.status;
+    throw error;
+  }
+});

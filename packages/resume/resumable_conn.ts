@@ -112,7 +112,7 @@ export interface ResumableConn
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Keeps the program running while the connection is open; the default. */
   ref(): void;
-  /** Lets the program end while the connection is idle. */
+  /** Lets the program end while the connection is idle, or waits to redial. */
   unref(): void;
   /** As `close`, and does nothing when it is closed. */
   [Symbol.dispose](): void;

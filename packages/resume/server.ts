@@ -217,10 +217,8 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   }
 
   #snapshot(): Uint8Array<ArrayBuffer> {
-    return encodeSnapshot([
-      ...this.#sessions.suspend(),
-      ...this.#incoming.halfOpen(),
-    ]);
+    const half = this.#incoming.halfOpen();
+    return encodeSnapshot([...this.#sessions.suspend(), ...half]);
   }
 
   /**
