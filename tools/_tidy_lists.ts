@@ -17,6 +17,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   "packages/resume/_stream_core.ts":
     "one state machine: each of its steps reads and writes most of its state",
   "src/_peer.ts": "the facade of Peer, and the wiring of its parts",
+  "packages/resume/_client_session.ts":
+    "one client: it opens, redials, replaces and lets go, each step short",
+  "packages/resume/server.ts":
+    "the facade of the server: its options, and a method for each thing to ask of it",
 };
 
 /**
