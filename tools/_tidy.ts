@@ -121,6 +121,10 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
     "one handshake from its first record to its session, each step short",
   "packages/resume/messages.ts":
     "one class: what is sent, what is received, and what a successor needs of both",
+  "packages/handoff/listener.ts":
+    "the facade of Deno.Listener: a method for each of the interface, none of them long",
+  "packages/handoff/upgrader.ts":
+    "the facade of Upgrader: each method hands on to a part of its own",
   "packages/signal/_endpoint.ts":
     "the facade of Signalling, and the wiring of its parts",
   "packages/signal/_sender.ts":
