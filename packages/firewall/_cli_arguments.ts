@@ -14,6 +14,8 @@ export interface Arguments {
   readonly leaseSeconds: number | undefined;
   readonly ledger: string | undefined;
   readonly overrideDeny: boolean;
+  readonly publicNetworks: boolean;
+  readonly wholeProgram: boolean;
   readonly yes: boolean;
   readonly hold: boolean;
   readonly elevate: "sudo" | "doas" | "pkexec" | "auto" | "never" | undefined;
@@ -55,6 +57,8 @@ export function parseArguments(args: string[], lan: Networks): Arguments {
     leaseSeconds: values.for === undefined ? undefined : secondsOf(values.for),
     ledger: values.ledger,
     overrideDeny: values["override-deny"],
+    publicNetworks: values["public-networks"],
+    wholeProgram: values["whole-program"],
     yes: values.yes,
     hold: values.hold,
     elevate: elevate === undefined
@@ -81,11 +85,14 @@ function parse(args: string[]) {
         ledger: { type: "string" },
         "override-deny": { type: "boolean", default: false },
         port: { type: "string" },
+        program: { type: "string" },
         protocol: { type: "string" },
+        "public-networks": { type: "boolean", default: false },
         source: { type: "string" },
         tag: { type: "string" },
         tcp: { type: "boolean", default: false },
         udp: { type: "boolean", default: false },
+        "whole-program": { type: "boolean", default: false },
         yes: { type: "boolean", short: "y", default: false },
       },
     });
@@ -151,6 +158,7 @@ function requestsOf(
     sources.map((one) => ({
       ...{ port, protocol, family, source: one },
       ...{ interface: values.interface, address: values.address },
+      program: values.program,
     }))
   );
 }

@@ -45,8 +45,11 @@ export function showPlan(plan: Plan, json: boolean): number {
     return 0;
   }
   console.log(`now: ${plan.before.why}`);
-  for (const { sentence, argv, stdin } of plan.steps) {
+  for (const { sentence, argv, stdin, script } of plan.steps) {
     console.log(`\n${sentence}\n  ${argv.map(quote).join(" ")}`);
+    if (script !== undefined) {
+      console.log(`  which runs:\n    ${script.replaceAll("\n", "\n    ")}`);
+    }
     if (stdin !== undefined) {
       const lines = stdin.trimEnd().split("\n").join("\n    ");
       console.log(`  with this input:\n    ${lines}`);

@@ -1,6 +1,7 @@
 import { judge } from "./_judge.ts";
 import { readLinux } from "./_linux_facts.ts";
 import { checkRequest } from "./_request.ts";
+import { otherSystem } from "./_other_system.ts";
 import { notReadYet } from "./inspect_firewall.ts";
 import type { Outcome } from "./outcome.ts";
 import type { AccessRequest } from "./request.ts";
@@ -38,6 +39,8 @@ export async function checkAccess(
   request: AccessRequest,
   options: AskOptions = {},
 ): Promise<Outcome> {
+  const other = otherSystem(options.system ?? Deno.build.os);
+  if (other !== undefined) return await other.check(request, options);
   const asked = checkRequest(request);
   options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;

@@ -45,6 +45,9 @@ Options:
   --family ipv4|ipv6      only this one; both where it is left out
   --interface NAME        by which interface; any but lo where it is left out
   --address ADDRESS       of which address of this machine; any
+  --program PATH          the program that listens (Windows, macOS)
+  --public-networks       a plan also opens on public networks (Windows)
+  --whole-program         a plan may let a program in on every port (macOS)
   --tag TAG               whose rules they are; holdfast
   --override-deny         opens even what a rule denies on purpose
   --elevate sudo|doas|pkexec|auto|never
@@ -59,8 +62,11 @@ ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan;
 --allow-run=unshare for the copy, which is left out without. To allow and revert:
 -A, or also --allow-run of what the plan names, --allow-env=HOME,XDG_STATE_HOME,
 and --allow-read and --allow-write of the ledger.
-Reading the rules of the kernel also needs CAP_NET_ADMIN; without it the outcome
-is unknown, with the command that would tell.
+On Windows --allow-run=reg,netsh,whoami,powershell reads; on macOS --allow-run=
+socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on FreeBSD
+--allow-run=kldstat,sysctl,id,pfctl,ipfw,cat. Nothing is changed there.
+Reading the rules of the kernel also needs CAP_NET_ADMIN, or root; without it
+the outcome is unknown, with the command that would tell.
 Exit codes: 0 open, or done; 1 blocked, unknown or refused; 2 bad usage.`;
 
 /**
@@ -117,7 +123,11 @@ async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
       return code;
     case "plan":
       for (const request of args.requests) {
-        const terms = { tag, leaseSeconds, overrideDeny, rehearse: true };
+        const { publicNetworks, wholeProgram } = args;
+        const terms = {
+          ...{ tag, leaseSeconds, overrideDeny, rehearse: true },
+          ...{ publicNetworks, wholeProgram },
+        };
         const plan = await planAccess(request, { ...options, ...terms });
         code = Math.max(code, showPlan(plan, json));
       }

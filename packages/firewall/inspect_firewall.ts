@@ -1,5 +1,6 @@
 import { type Fact, type LinuxFacts, readLinux } from "./_linux_facts.ts";
 import type { NftRuleset } from "./_nft_ruleset.ts";
+import { otherSystem } from "./_other_system.ts";
 import { ownersOf } from "./_owner.ts";
 import type { LayerName } from "./outcome.ts";
 import type { FirewallReport, LayerReport } from "./report.ts";
@@ -31,6 +32,8 @@ export async function inspectFirewall(
 ): Promise<FirewallReport> {
   options.signal?.throwIfAborted();
   const system = options.system ?? Deno.build.os;
+  const other = otherSystem(system);
+  if (other !== undefined) return await other.inspect(options);
   if (system !== "linux") {
     const why = notReadYet(system);
     const layers: LayerReport[] = [{ layer: "other", status: "unknown", why }];

@@ -5,6 +5,13 @@ export type LayerName =
   | "iptables-legacy"
   | "ufw"
   | "firewalld"
+  /** The firewall of Windows. */
+  | "defender"
+  /** The firewall of macOS that goes by programs. */
+  | "application-firewall"
+  /** The packet filter of macOS and FreeBSD. */
+  | "pf"
+  | "ipfw"
   | "other";
 
 /** An address family: each has rules of its own. */
@@ -24,7 +31,10 @@ export interface Blocker {
   readonly chain: string;
   /** The handle of the rule; undefined when the policy of the chain drops. */
   readonly handle: number | undefined;
-  /** The rule as `iptables-save` prints it, where iptables owns it. */
+  /**
+   * The rule as `iptables-save`, pf or ipfw prints it, or its name on Windows;
+   * left out where a handle says it all.
+   */
   readonly rule?: string;
 }
 

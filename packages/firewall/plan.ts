@@ -12,6 +12,13 @@ export interface PlanStep {
   readonly stdin: string | undefined;
   /** What it does, for a person who is asked for consent. */
   readonly sentence: string;
+  /** What an encoded argument of the command says, for reading. */
+  readonly script?: string;
+  /**
+   * The command that takes exactly this back, on Windows, macOS and FreeBSD:
+   * to be run in the other order. Left out where that of another step does.
+   */
+  readonly undo?: PlanStep;
 }
 
 /** What a plan changes, found by asking about every port before and after. */
@@ -78,6 +85,19 @@ export interface ReadyPlan {
 
 /** Options for {@linkcode planAccess}. */
 export interface PlanOptions extends AskOptions {
+  /**
+   * Whether to open on networks that are marked as public too (Windows).
+   *
+   * @default {false}
+   */
+  readonly publicNetworks?: boolean | undefined;
+  /**
+   * Whether a program may be let in on every port, and with it every script
+   * that an interpreter runs, where the system has no narrower rule (macOS).
+   *
+   * @default {false}
+   */
+  readonly wholeProgram?: boolean | undefined;
   /**
    * Whose rules they are: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
    * with `-`. Nothing else, for comments are printed unquoted into files that are run at boot.

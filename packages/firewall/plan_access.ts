@@ -2,6 +2,7 @@ import { readLinux } from "./_linux_facts.ts";
 import { markOf } from "./_mark.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest } from "./_request.ts";
+import { otherSystem } from "./_other_system.ts";
 import { runLocal } from "./_run_local.ts";
 import { rehearse } from "./_twin.ts";
 import { notReadYet } from "./inspect_firewall.ts";
@@ -39,6 +40,12 @@ export async function planAccess(
   request: AccessRequest,
   options: PlanOptions = {},
 ): Promise<Plan> {
+  const other = otherSystem(options.system ?? Deno.build.os);
+  if (other !== undefined) {
+    const tag = checkTag(options.tag ?? "holdfast");
+    const { plan } = await other.plan(request, tag, options);
+    return plan.status === "ready" ? { ...plan, request } : plan;
+  }
   const asked = checkRequest(request);
   const tag = checkTag(options.tag ?? "holdfast");
   options.signal?.throwIfAborted();

@@ -28,4 +28,11 @@ export interface AccessRequest {
    * but the loopback one.
    */
   readonly interface?: string | undefined;
+  /**
+   * The program that listens, by its full path without links, such as
+   * `Deno.execPath()`: Windows and macOS have rules for single programs, and
+   * where this is left out they make the outcome `unknown`. Linux and FreeBSD
+   * do not look at it.
+   */
+  readonly program?: string | undefined;
 }
