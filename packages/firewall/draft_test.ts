@@ -21,6 +21,7 @@ function factsOf(...items: unknown[]): LinuxFacts {
     },
     incompatible: [],
     ufw: { type: "absent" },
+    ufwTuples: [],
     firewalld: { type: "absent" },
   };
 }

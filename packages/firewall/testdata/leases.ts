@@ -143,6 +143,16 @@ const closes = backend === "ufw" ? "no" : await killedHolder();
 const orphans = await reconcile({ ledger });
 if (!backend.startsWith("firewalld")) assertEquals(await snapshot(), before);
 const { status } = await checkAccess(request);
+if (backend === "ufw") {
+  // It is switched off meanwhile: its files are cleaned all the same.
+  const late = await planAccess(request, { tag: "late" });
+  assert(late.status === "ready");
+  const off = await applyPlan(late, { consent: true, ledger });
+  await run("ufw disable".split(" "));
+  await off.revert();
+  const rules = await Deno.readTextFile("/etc/ufw/user.rules");
+  assert(!rules.includes("comment=6866"), rules);
+}
 console.log(JSON.stringify({
   ...{ backend, types, again, closes, orphans: orphans.length, status },
 }));
