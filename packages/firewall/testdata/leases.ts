@@ -25,7 +25,7 @@ const ledger = "/run/ledger";
 const request = { port: PORT, interface: LINK };
 
 if (role === "holder") {
-  const plan = await planAccess(request, { tag: "mortal", leaseSeconds: 10 });
+  const plan = await planAccess(request, { tag: "mortal", leaseSeconds: 20 });
   assert(plan.status === "ready", JSON.stringify(plan));
   const lease = await applyPlan(plan, { consent: true, ledger });
   console.log(lease.id);
