@@ -2,13 +2,14 @@
 /**
  * What this machine's firewall would do about port 8080, and what would have to
  * be done. Then, in a network namespace of its own, the whole round: blocked,
- * planned, the plan run there, open. Nothing is changed on this machine.
+ * planned, the plan applied there, open, reverted. Nothing is changed on this machine.
  *
  * deno run --allow-run --allow-net=10.77.0.1 demos/firewall.ts
  *
  * @module
  */
 import {
+  applyPlan,
   checkAccess,
   inspectFirewall,
   planAccess,
@@ -18,6 +19,8 @@ import {
 const PORT = 8080;
 const SERVER = "10.77.0.1";
 const CLIENT = "10.77.0.2";
+/** A file system of the namespace, which ends with it. */
+const LEDGER = "/run/holdfast";
 
 /** Runs a command of the round; its output is nobody's business but ours. */
 async function run(
@@ -91,6 +94,7 @@ async function round(): Promise<boolean> {
   ) {
     if (!await run(line.split(" "))) throw new Error(`${line} failed`);
   }
+  await run("mount -t tmpfs none /run".split(" "));
   await run(
     ["nft", "-f", "-"],
     `table inet demo {
@@ -115,16 +119,20 @@ async function round(): Promise<boolean> {
   const before = await reach(pid);
   console.log(`  verdict: ${blocked.status} (${blocked.why})`);
   console.log(`  a real client: ${before ? "gets in" : "does not get in"}`);
-  const plan = await planAccess(request, { tag: "demo:1" });
+  const plan = await planAccess(request, { tag: "demo", leaseSeconds: 60 });
   if (plan.status !== "ready") throw new Error(`The plan is ${plan.status}`);
-  for (const step of plan.steps) {
-    showStep(step);
-    await run(step.argv, step.stdin);
-  }
+  for (const step of plan.steps) showStep(step);
+  console.log(`  all that changes: ${plan.proof?.changed}`);
+  const lease = await applyPlan(plan, { consent: "the demo", ledger: LEDGER });
   const open = await checkAccess(request);
   const after = await reach(pid);
   console.log(`  verdict: ${open.status} (${open.why})`);
   console.log(`  a real client: ${after ? "gets in" : "does not get in"}`);
+  await lease.revert();
+  const shut = !await reach(pid);
+  console.log(
+    `  reverted; a real client: ${shut ? "does not get in" : "gets in"}`,
+  );
 
   listener.close();
   await serving;
@@ -132,7 +140,7 @@ async function round(): Promise<boolean> {
   await output.cancel();
   await client.status;
   return blocked.status === "blocked-by" && !before &&
-    open.status === "open" && after;
+    open.status === "open" && after && shut;
 }
 
 /** Why the round cannot be run here; undefined when it can. */
@@ -159,11 +167,13 @@ if (why !== undefined) {
 }
 const { code } = await new Deno.Command("unshare", {
   args: [
-    "-Urn",
+    "-Urnm",
     Deno.execPath(),
     "run",
     "--quiet",
     "--allow-run",
+    `--allow-read=${LEDGER}`,
+    `--allow-write=${LEDGER}`,
     `--allow-net=${SERVER}`,
     new URL(import.meta.url).pathname,
     "--inside",

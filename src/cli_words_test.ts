@@ -9,12 +9,12 @@ Usage:
   x go [--fast] FILE
   x stop
 
-  --fast   hurries, as --slow-1 does not
+  --fast   hurries
 
 Permissions: --allow-net and --ignore-env.`;
   assertEquals(wordsOf("x", help), {
     commands: ["go", "stop"],
-    options: ["--fast", "--help", "--slow-"],
+    options: ["--fast", "--help"],
   });
   const single = "Usage:\n  check A\n  doctor B\n";
   assertEquals(wordsOf("check", single).commands, []);

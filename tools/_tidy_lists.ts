@@ -109,6 +109,7 @@ export const PURE_FILES: readonly string[] = [
   "*_why_failed.ts",
   "_judge.ts",
   "_ipc.ts",
+  "*_ipfw_match.ts",
   "classify.ts",
   "diff.ts",
   "evaluate.ts",

@@ -14,11 +14,15 @@ PARTS=(
   'redis-server redis-server'
   'sshd openssh-server'
   'ssh openssh-client'
+  'pg_lsclusters postgresql'
+  'rsync rsync'
   'nginx nginx'
   '/usr/lib/nginx/modules/ngx_stream_module.so libnginx-mod-stream'
   'haproxy haproxy'
   'spin spin'
   'python3 python3'
+  'gunicorn gunicorn'
+  'systemd-socket-activate systemd'
   'ip iproute2'
   'busybox busybox'
   'nft nftables'
@@ -123,7 +127,7 @@ apt-get -q -y -o DPkg::Lock::Timeout=120 -o Dpkg::Options::=--force-confold \
 if [[ -d /run/systemd/system ]]; then
   for package in "${missing[@]}"; do
     case $package in
-      haproxy | mosquitto | nginx | redis-server | ufw | firewalld)
+      haproxy | mosquitto | nginx | postgresql | redis-server | rsync | ufw | firewalld)
         systemctl --quiet disable "$package" || true ;;
       openssh-server) systemctl --quiet disable ssh || true ;;
     esac

@@ -57,7 +57,7 @@ export class Actions {
 
   #common(): string | undefined {
     const { lost } = this.#stage.facts.client;
-    return lost === undefined ? undefined : `the stream is over: ${lost}`;
+    return lost === undefined ? undefined : "the stream is over";
   }
 
   /** Does one. */

@@ -24,12 +24,17 @@ function killBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
   return {
     title: `Kill broker ${n}`,
     about: `broker-${n}`,
-    why: () => stage.brokersUp.has(broker) ? undefined : "it is dead already",
+    why: () => {
+      if (!stage.brokersUp.has(broker)) return "it is dead already";
+      return stage.serverStarts && stage.brokersUp.size === 1
+        ? "a server process starts, and has no other broker"
+        : undefined;
+    },
     run: async () => {
       const { pid, port } = broker;
-      // Resolves when the system has reaped it.
-      await broker.kill();
+      // Before it dies: nobody may count on it from now on.
       stage.brokersUp.delete(broker);
+      await broker.kill();
       await stage.until(() => isGone(pid), `process ${pid} did not die`);
       await stage.seeOpen(port, false);
       return `broker ${n}, process ${pid}, is dead by kill -9, and port ${port} refuses connections`;
@@ -52,6 +57,29 @@ function startBroker(stage: Stage, broker: BrokerProcess, n: number): Action {
   };
 }
 
+/** Why no server process can be started that goes on with the stream. */
+function cannotStart({ facts, brokersUp }: Stage): string | undefined {
+  if (!facts.server.accepted) return "it has no stream yet";
+  return brokersUp.size > 0
+    ? undefined
+    : "no broker runs, and a new process must reach one: start one first";
+}
+
+/** While a server process starts it keeps its last broker. */
+function starting(
+  stage: Stage,
+  run: () => Promise<string>,
+): () => Promise<string> {
+  return async () => {
+    stage.serverStarts = true;
+    try {
+      return await run();
+    } finally {
+      stage.serverStarts = false;
+    }
+  };
+}
+
 function replaceServer(stage: Stage): Action {
   const { server, client } = stage.facts;
   return {
@@ -62,20 +90,23 @@ function replaceServer(stage: Stage): Action {
         return "Windows cannot pass a listening socket on yet";
       }
       if (!server.up) return "no server runs: start it first";
-      return server.accepted ? undefined : "it has no stream yet";
+      return cannotStart(stage);
     },
-    run: async () => {
+    run: starting(stage, async () => {
       const { pid: old, generation } = server;
       const before = client.resumed;
       await stage.server.tell({ type: "upgrade" });
       await stage.until(
-        () => server.generation > generation,
+        () => server.generation > generation || !server.up,
         "no successor came up",
       );
+      if (server.generation === generation) {
+        throw new Error("the server process ended: start it again");
+      }
       await stage.until(() => isGone(old), `process ${old} did not end`);
       const how = await goesOn(stage, before);
       return `process ${old} handed listener and session to ${server.pid} and ended; ${how}`;
-    },
+    }),
   };
 }
 
@@ -84,8 +115,8 @@ function killServer(stage: Stage): Action {
   return {
     title: "Kill the server",
     about: "server",
-    why: () => server.accepted ? undefined : "it has no stream yet",
-    run: async () => {
+    why: () => cannotStart(stage),
+    run: starting(stage, async () => {
       const { pid: old } = server;
       const before = client.resumed;
       if (server.up) {
@@ -103,7 +134,7 @@ function killServer(stage: Stage): Action {
       await stage.startServer("from the store");
       const how = await goesOn(stage, before);
       return `process ${old} was killed, ${server.pid} has its sessions from the SQLite store; ${how}`;
-    },
+    }),
   };
 }
 

@@ -62,7 +62,14 @@ async function serve(
   const { port } = peer.addr as Deno.NetAddr;
   say({ type: "serving", pid: Deno.pid, port });
   const obeying = new Obedience(upgrader, setup, peer, store);
-  const { conn } = await peer.accept();
+  let conn: ResumableConn;
+  try {
+    ({ conn } = await peer.accept());
+  } catch (error) {
+    // Replaced before its client came back: `upgrade` ends this process.
+    if (obeying.ended) return await new Promise(() => {});
+    throw error;
+  }
   say({ type: "accepted" });
   await obeying.stream(conn);
 }
@@ -74,7 +81,8 @@ class Obedience {
   readonly #peer: Peer;
   readonly #store: SessionStore;
   #commit: () => Promise<void> = () => Promise.resolve();
-  #ended = false;
+  /** Whether another process goes on with the stream. */
+  ended = false;
 
   constructor(
     upgrader: Upgrader,
@@ -116,7 +124,7 @@ class Obedience {
   }
 
   async #keepCommitting(conn: ResumableConn): Promise<void> {
-    while (!this.#ended && conn.state.name !== "suspended") {
+    while (!this.ended && conn.state.name !== "suspended") {
       await this.#commit();
       await new Promise((resolve) => setTimeout(resolve, COMMIT_MS));
     }
@@ -130,7 +138,7 @@ class Obedience {
         args: this.#setup.args,
         stdin: "inherit",
         state: async () => {
-          this.#ended = true;
+          this.ended = true;
           await this.#commit();
           const peerState = await this.#peer.suspend();
           await this.#store[Symbol.asyncDispose]();

@@ -63,6 +63,7 @@ export function viewOf(
   return {
     phase,
     why: phase === "streaming" ? "" : whyNot(stage),
+    ...(client.lost === undefined ? {} : { over: client.lost }),
     now,
     ...(silentSince === undefined ? {} : { silentSince }),
     client: {
@@ -88,7 +89,7 @@ export function viewOf(
       blocked: stage.blocked,
       firewall: typeof stage.namespace === "string" ? "proxy" : "nft",
       port: stage.proxyPort,
-      epoch: client.epoch,
+      number: client.resumed + 1,
     },
     brokers: brokersOf(stage),
     up: honest(facts.up, phase === "lost"),
@@ -119,7 +120,7 @@ function brokersOf({ brokers, brokersUp, facts }: Stage): BrokerView[] {
 
 function whyNot({ facts, blocked }: Stage): string {
   const { client, server } = facts;
-  if (client.lost !== undefined) return client.lost;
+  if (client.lost !== undefined) return "the stream is over";
   if (client.epoch === 0) return "the programs start";
   if (client.asleep) return "the client sleeps";
   if (!server.up) return "no server runs";

@@ -41,6 +41,8 @@ export class Stage {
   brokers: readonly BrokerProcess[] = [];
   readonly brokersUp: Set<BrokerProcess> = new Set();
   blocked = false;
+  /** Whether a server process starts: it has to reach a broker. */
+  serverStarts = false;
   proxyPort = 0;
   proxy!: Program;
   client!: Program;
@@ -111,6 +113,7 @@ export class Stage {
     this.facts.client.pid = client.pid;
     void client.ended.then(() => {
       this.facts.client.lost ??= "the client program ended";
+      this.facts.brokersOf.client = [];
     });
     await client.tell({
       ...this.#common(SEED_UP, SEED_DOWN),

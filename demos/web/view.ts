@@ -40,6 +40,8 @@ export interface View {
   readonly phase: "starting" | "streaming" | "waiting" | "lost";
   /** Why, in a few words; empty while it streams. */
   readonly why: string;
+  /** Why the stream is over, in a sentence; absent as long as it is not. */
+  readonly over?: string;
   /** Milliseconds since the run began. */
   readonly now: number;
   /** Since when nothing arrives; absent while something does. */
@@ -56,8 +58,8 @@ export interface View {
     /** What refuses the packets, when it is blocked. */
     readonly firewall: "nft" | "proxy";
     readonly port: number;
-    /** Transports that the stream has had. */
-    readonly epoch: number;
+    /** How many connections the stream has had, this one included. */
+    readonly number: number;
   };
   readonly brokers: readonly BrokerView[];
   /** From the client to the server, and back. */

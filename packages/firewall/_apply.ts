@@ -201,7 +201,10 @@ export function abandoned(
 }
 
 /** Takes back what nobody holds any more; gives the ids of those leases. */
-export async function cleanUp(place: Workplace): Promise<readonly string[]> {
+export async function cleanUp(
+  place: Workplace,
+  facts: LinuxFacts,
+): Promise<readonly string[]> {
   const { ledger } = place;
   await ledger.sweep();
   const records = await ledger.read();
@@ -210,7 +213,6 @@ export async function cleanUp(place: Workplace): Promise<readonly string[]> {
     abandoned(records, now).map(({ entry }) => entry.id),
   );
   // A rule that has run out has no effect; its ledger may be lost.
-  const facts = await look(place);
   const known = new Set(records.map(({ entry }) => entry.id));
   for (const id of expiredIds(facts, now)) {
     if (!known.has(id)) orphans.add(id);

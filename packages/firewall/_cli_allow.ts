@@ -13,13 +13,9 @@ export async function allow(
 ): Promise<number> {
   const leases: Lease[] = [];
   const { tag, leaseSeconds, overrideDeny, json } = args;
-  const { publicNetworks, wholeProgram } = args;
   try {
     for (const request of args.requests) {
-      const terms = {
-        ...{ tag, leaseSeconds, overrideDeny },
-        ...{ publicNetworks, wholeProgram },
-      };
+      const terms = { tag, leaseSeconds, overrideDeny, rehearse: true };
       const plan = await planAccess(request, { ...options, ...terms });
       if (plan.status !== "ready") {
         const code = showPlan(plan, json);

@@ -56,6 +56,10 @@ export function showPlan(plan: Plan, json: boolean): number {
     }
   }
   console.log(`\nafter: ${plan.after.why}`);
+  if (plan.rehearsal !== undefined) {
+    const { status, why } = plan.rehearsal;
+    console.log(`rehearsal: ${status} (${why})`);
+  }
   if (plan.proof !== undefined) {
     const { compared, changed } = plan.proof;
     console.log(

@@ -6,7 +6,8 @@ import type { ChangePlan } from "./_other_apply.ts";
 import type { Change } from "./_other_sequence.ts";
 import { judgePf, pfBlocks } from "./_pf_judge.ts";
 import { planPf } from "./_pf_plan.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { LayerName, Outcome } from "./outcome.ts";
 import type { FirewallReport, LayerReport } from "./report.ts";
 
@@ -14,7 +15,7 @@ import type { FirewallReport, LayerReport } from "./report.ts";
 const ROOTS = ["holdfast", "fw"];
 
 /** The outcome of a request on a machine with FreeBSD. */
-export function judgeFreebsd(facts: FreebsdFacts, asked: Asked): Outcome {
+export function judgeFreebsd(facts: FreebsdFacts, asked: OtherAsked): Outcome {
   const outcomes = [pfOutcome(facts, asked), ipfwOutcome(facts, asked)];
   const blocked = outcomes.find(({ status }) => status === "blocked-by");
   if (blocked !== undefined) return blocked;
@@ -34,7 +35,7 @@ export function judgeFreebsd(facts: FreebsdFacts, asked: Asked): Outcome {
   };
 }
 
-function pfOutcome({ pf }: FreebsdFacts, asked: Asked): Outcome {
+function pfOutcome({ pf }: FreebsdFacts, asked: OtherAsked): Outcome {
   if (pf.type !== "known") return unread("pf", pf);
   const verdict = judgePf(pf.value, asked);
   switch (verdict.type) {
@@ -47,7 +48,7 @@ function pfOutcome({ pf }: FreebsdFacts, asked: Asked): Outcome {
   }
 }
 
-function ipfwOutcome({ ipfw }: FreebsdFacts, asked: Asked): Outcome {
+function ipfwOutcome({ ipfw }: FreebsdFacts, asked: OtherAsked): Outcome {
   if (ipfw.type !== "known") return unread("ipfw", ipfw);
   const verdict = judgeIpfw(ipfw.value, asked);
   switch (verdict.type) {
@@ -78,7 +79,7 @@ export function unread(
 /** Plans one rule in each of pf and ipfw that blocks. */
 export function planFreebsd(
   facts: FreebsdFacts,
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
 ): ChangePlan {
   const before = judgeFreebsd(facts, asked);
@@ -116,8 +117,7 @@ export function planFreebsd(
         status: "would-open",
         why: `${describeAsked(asked)} would be let in${rest}`,
       },
-      steps: changes.map(({ open }) => open),
-      revert: changes.map(({ close }) => close).reverse(),
+      steps: changes.map(({ open, close }) => ({ ...open, undo: close })),
     },
     changes,
   };
@@ -134,7 +134,7 @@ type LayerPlan =
 function planLayer(
   facts: FreebsdFacts,
   layer: "pf" | "ipfw",
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
 ): LayerPlan {
   if (layer === "pf" && facts.pf.type === "known") {

@@ -8,9 +8,11 @@ import {
   takeBack,
   type Workplace,
 } from "./_apply.ts";
+import { flowsOf } from "./_flows.ts";
 import { judge } from "./_judge.ts";
 import type { LedgerFile } from "./_ledger.ts";
-import type { Opening } from "./_opening.ts";
+import type { LinuxFacts } from "./_linux_facts.ts";
+import { now, type Opening } from "./_opening.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { renewSteps } from "./_renew_steps.ts";
 import { describeAsked } from "./_request.ts";
@@ -77,24 +79,25 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
     return this.#expires;
   }
 
-  /** Runs the steps of a plan, and makes sure of what they did. */
-  async open(steps: readonly PlanStep[], promised: Outcome): Promise<void> {
+  /** Runs steps and makes sure of them; the caller has the ledger for itself. */
+  async open(
+    steps: readonly PlanStep[],
+    promised: Outcome,
+    facts: LinuxFacts,
+  ): Promise<void> {
     const { ledger } = this.#place;
-    await ledger.exclusive(async () => {
-      const before = await look(this.#place);
-      const shared = sharedUfwSteps(steps, before);
-      this.#steps = steps;
-      await this.#write("intent");
-      try {
-        await runSteps(this.#place, steps.filter((step) => !shared.has(step)));
-        await this.#makeSure(promised, steps.length - shared.size);
-      } catch (error) {
-        await takeBack(this.#place, [this.id], await ledger.read());
-        throw error;
-      }
-      this.#expires = this.#nextExpiry();
-      await this.#write("open");
-    });
+    const shared = sharedUfwSteps(steps, facts);
+    this.#steps = steps;
+    await this.#write("intent");
+    try {
+      await runSteps(this.#place, steps.filter((step) => !shared.has(step)));
+      await this.#makeSure(promised, steps.length - shared.size);
+    } catch (error) {
+      await takeBack(this.#place, [this.id], await ledger.read());
+      throw error;
+    }
+    this.#expires = this.#nextExpiry();
+    await this.#write("open");
     this.#state = "open";
     this.#schedule();
     const event = { id: this.id, expires: this.#expires };
@@ -123,9 +126,10 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
         await this.#file.remove();
       });
       this.#state = "reverted";
+      const flows = await flowsOf(this.#place.run, this.#opening.asked);
       await this.#release();
-      const event = { id: this.id, why: "it was asked to" };
-      this.#emitter.emit({ type: "reverted", ...event });
+      const why = "it was asked to";
+      this.#emitter.emit({ type: "reverted", id: this.id, why, flows });
       this.#emitter[Symbol.dispose]();
     });
   }
@@ -173,8 +177,7 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
     const facts = await look(this.#place, asked);
     const outcome = judge(facts, asked);
     if (this.#state !== "open" && this.#state !== "lost") return outcome;
-    const { length } = this.#steps;
-    const gone = length > 0 && countRules(facts, this.id) === 0 &&
+    const gone = this.#steps.length > 0 && countRules(facts, this.id) === 0 &&
       sharedUfwSteps(this.#steps, facts).size === 0;
     if (!gone && outcome.status !== "blocked-by") {
       this.#state = "open";
@@ -190,25 +193,26 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
       );
       this.#state = "lost";
     }
-    if (this.#options.reopen === false) return outcome;
-    return await this.#reopen(outcome);
+    return this.#options.reopen === false
+      ? outcome
+      : await this.#reopen(outcome);
   }
 
   async #reopen(outcome: Outcome): Promise<Outcome> {
     const { asked, terms } = this.#opening;
+    const { ledger } = this.#place;
     try {
-      const { ledger } = this.#place;
-      await ledger.exclusive(async () =>
-        await takeBack(this.#place, [this.id], await ledger.read())
-      );
-      const facts = await look(this.#place, asked);
-      const plan = planLinux(facts, asked, { ...terms, now: now() });
-      if (plan.status === "refused") throw new Error(plan.why);
-      await this.open(
-        plan.status === "ready" ? plan.steps : [],
-        plan.status === "ready" ? plan.after : plan.outcome,
-      );
-      return judge(await look(this.#place, asked), asked);
+      return await ledger.exclusive(async () => {
+        await takeBack(this.#place, [this.id], await ledger.read());
+        const facts = await look(this.#place, asked);
+        const plan = planLinux(facts, asked, { ...terms, now: now() });
+        if (plan.status === "refused") throw new Error(plan.why);
+        const { steps, after } = plan.status === "ready"
+          ? plan
+          : { steps: [], after: plan.outcome };
+        await this.open(steps, after, facts);
+        return judge(await look(this.#place, asked), asked);
+      });
     } catch (error) {
       const why = error instanceof Error ? error.message : String(error);
       this.#emitter.emit({ type: "blocked", id: this.id, why, outcome });
@@ -227,9 +231,8 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
       this.#expires = this.#nextExpiry();
       await this.#write("open");
     });
-    const expires = this.#expires!;
-    const event = { id: this.id, why: "its program lives", expires };
-    this.#emitter.emit({ type: "renewed", ...event });
+    const event = { id: this.id, expires: this.#expires! };
+    this.#emitter.emit({ type: "renewed", why: "its program lives", ...event });
   }
 
   #nextExpiry(): number | undefined {
@@ -239,7 +242,7 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
     return now() + leaseSeconds;
   }
 
-  /** Looks, and renews, in time; the program may end meanwhile. */
+  /** Looks and renews in time; the program may end meanwhile. */
   #schedule(): void {
     this.#stop();
     const { watchSeconds = 30, renew = true } = this.#options;
@@ -292,8 +295,4 @@ export class HeldLease extends EventReader<FirewallEvent> implements Lease {
     this.#last = result.catch(() => {});
     return result;
   }
-}
-
-function now(): number {
-  return Date.now() / 1000;
 }

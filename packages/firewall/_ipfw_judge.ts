@@ -1,10 +1,7 @@
-import {
-  type IpfwDecision,
-  type IpfwPacket,
-  walkIpfw,
-} from "./_ipfw_evaluate.ts";
+import { type IpfwDecision, walkIpfw } from "./_ipfw_evaluate.ts";
+import type { IpfwPacket } from "./_ipfw_match.ts";
 import type { IpfwRule, IpfwTables } from "./_ipfw_rules.ts";
-import type { Asked } from "./_request.ts";
+import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import type { Family, Outcome } from "./outcome.ts";
 
 /** What is known of ipfw. */
@@ -40,7 +37,7 @@ export type IpfwVerdict =
   };
 
 /** The verdict over all families that are asked: the worst of them. */
-export function judgeIpfw(ipfw: Ipfw, asked: Asked): IpfwVerdict {
+export function judgeIpfw(ipfw: Ipfw, asked: OtherAsked): IpfwVerdict {
   if (!ipfw.on) return { type: "open", why: "ipfw is off" };
   const verdicts = asked.families.map((family): IpfwVerdict =>
     ipfw.families.includes(family)
@@ -54,7 +51,7 @@ export function judgeIpfw(ipfw: Ipfw, asked: Asked): IpfwVerdict {
 
 function judgeFamily(
   { rules, tables }: Ipfw & { on: true },
-  asked: Asked,
+  asked: OtherAsked,
   family: Family,
 ): IpfwVerdict {
   const packet = (
@@ -69,6 +66,7 @@ function judgeFamily(
     port: asked.port,
     peer: asked.source?.span,
     interface: asked.interface,
+    own: ownSpan(asked),
     flow,
   });
   const first = walkIpfw(rules, tables, packet("in", "S"));

@@ -3,7 +3,8 @@ import { parseIpfwRules } from "./_ipfw_parser.ts";
 import type { IpfwRule } from "./_ipfw_rules.ts";
 import type { Change, RuleState } from "./_other_sequence.ts";
 import { digestOf } from "./_other_tag.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
 import type { Ran } from "./runner.ts";
 
@@ -30,7 +31,7 @@ export type IpfwPlan =
 const SETS = Array.from({ length: 30 }, (_, n) => 30 - n);
 
 /** Plans one rule right before the one that denies, on a copy of all rules. */
-export function planIpfw(ipfw: Ipfw, asked: Asked, tag: string): IpfwPlan {
+export function planIpfw(ipfw: Ipfw, asked: OtherAsked, tag: string): IpfwPlan {
   const before = judgeIpfw(ipfw, asked);
   if (!ipfw.on || before.type !== "blocked") {
     return { type: "refused", why: before.why };
@@ -99,7 +100,7 @@ export function planIpfw(ipfw: Ipfw, asked: Asked, tag: string): IpfwPlan {
  */
 function flowsFor(
   above: readonly IpfwRule[],
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
 ): readonly string[] {
   const on = above.filter(({ disabled }) => !disabled);
@@ -152,7 +153,11 @@ function deniedAbove(
 }
 
 /** The words of the rule. Every one is a checked value. */
-export function ruleWords(asked: Asked, tag: string, flow: string): string[] {
+export function ruleWords(
+  asked: OtherAsked,
+  tag: string,
+  flow: string,
+): string[] {
   const { source, families, protocol, port } = asked;
   const from = source !== undefined
     ? `${source.address}/${source.length}`
@@ -163,7 +168,8 @@ export function ruleWords(asked: Asked, tag: string, flow: string): string[] {
     ? "0.0.0.0/1,128.0.0.0/1"
     : "::/1,8000::/1";
   return [
-    ...["allow", protocol, "from", from, "to", "me", String(port), "in"],
+    ...["allow", protocol, "from", from, "to"],
+    ...[asked.address ?? "me", String(port), "in"],
     ...asked.interface === undefined ? [] : ["recv", asked.interface],
     ...protocol === "tcp" ? ["setup"] : [],
     ...["keep-state", flow, "//", tag],
@@ -178,7 +184,7 @@ function ruleOf({ number, set, words }: IpfwSpec): IpfwRule {
 }
 
 /** The rule as a change: added to a set that holds nothing else. */
-export function ipfwChange(spec: IpfwSpec, asked: Asked): Change {
+export function ipfwChange(spec: IpfwSpec, asked: OtherAsked): Change {
   const { number, set, words } = spec;
   const step = (args: string[], sentence: string): PlanStep => ({
     layer: "ipfw",

@@ -1,7 +1,8 @@
 import { parseListApps } from "./_macos_parser.ts";
 import { osascriptRefused, osascriptStep } from "./_macos_quote.ts";
 import type { Change, RuleState } from "./_other_sequence.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
 import type { Ran } from "./runner.ts";
 
@@ -12,7 +13,7 @@ export interface Part {
   /** Behind a prompt of its own. */
   readonly change: Change;
   readonly open: readonly PlanStep[];
-  readonly close: readonly PlanStep[];
+  readonly close: PlanStep;
 }
 
 /** A change whose commands need root, behind the prompt for the password. */
@@ -24,7 +25,7 @@ export function partOf(bare: Change): Part {
     close: osascriptStep([close], close.sentence),
     refused,
   };
-  return { change, open: [open], close: [close] };
+  return { change, open: [open], close };
 }
 
 /** All parts as one change, so that the person is asked once. */
@@ -35,7 +36,7 @@ export function combineParts(parts: readonly Part[]): Change {
   const sentence = (steps: readonly PlanStep[]) =>
     steps.map((step) => step.sentence).join("; ");
   const open = parts.flatMap((part) => part.open);
-  const close = parts.toReversed().flatMap((part) => part.close);
+  const close = parts.map((part) => part.close).reverse();
   return {
     reads: changes.flatMap(({ reads }) => reads),
     stateOf: (answers) => {
@@ -78,7 +79,7 @@ export function badMacosProgram(path: string): string | undefined {
 }
 
 /** The commands for one entry, and the change that they make together. */
-export function entryFor(path: string, asked: Asked): Part {
+export function entryFor(path: string, asked: OtherAsked): Part {
   const step = (flag: string, sentence: string): PlanStep => ({
     layer: "application-firewall",
     argv: [SOCKETFILTERFW, flag, path],
@@ -93,7 +94,7 @@ export function entryFor(path: string, asked: Asked): Part {
     step("--unblockapp", sentence),
   ];
   const back = `Takes the entry for ${path} out of the Application Firewall`;
-  const close = [step("--remove", back)];
+  const close = step("--remove", back);
   return {
     open,
     close,
@@ -101,7 +102,7 @@ export function entryFor(path: string, asked: Asked): Part {
       reads: [{ tool: "socketfilterfw", args: ["--listapps"] }],
       stateOf: ([ran]) => entryState(path, ran!),
       open: osascriptStep(open, sentence),
-      close: osascriptStep(close, back),
+      close: osascriptStep([close], back),
       refused,
     },
   };

@@ -11,7 +11,8 @@ import {
 } from "./_macos_change.ts";
 import { judgePf, pfBlocks } from "./_pf_judge.ts";
 import { planPf } from "./_pf_plan.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { Outcome } from "./outcome.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { FirewallReport, LayerReport } from "./report.ts";
@@ -20,7 +21,7 @@ import type { FirewallReport, LayerReport } from "./report.ts";
 const ROOTS = ["holdfast", "com.apple"];
 
 /** The outcome of a request on a Mac. */
-export function judgeMacos(facts: MacosFacts, asked: Asked): Outcome {
+export function judgeMacos(facts: MacosFacts, asked: OtherAsked): Outcome {
   const outcomes = [alfOutcome(facts, asked), pfOutcome(facts, asked)];
   return outcomes.find(({ status }) => status === "managed") ??
     outcomes.find(({ status }) => status === "blocked-by") ??
@@ -30,7 +31,7 @@ export function judgeMacos(facts: MacosFacts, asked: Asked): Outcome {
   };
 }
 
-function alfOutcome(facts: MacosFacts, asked: Asked): Outcome {
+function alfOutcome(facts: MacosFacts, asked: OtherAsked): Outcome {
   const { alf, program, managed } = facts;
   if (alf.type !== "known") return unread("the Application Firewall", alf);
   const verdict = evaluateAlf(alf.value, program);
@@ -59,7 +60,7 @@ function alfOutcome(facts: MacosFacts, asked: Asked): Outcome {
   };
 }
 
-function pfOutcome({ pf }: MacosFacts, asked: Asked): Outcome {
+function pfOutcome({ pf }: MacosFacts, asked: OtherAsked): Outcome {
   if (pf.type !== "known") return unread("pf", pf);
   const verdict = judgePf(pf.value, asked);
   return verdict.type === "blocked"
@@ -70,7 +71,7 @@ function pfOutcome({ pf }: MacosFacts, asked: Asked): Outcome {
 /** Plans an entry for the program, and a rule of pf where pf blocks. */
 export function planMacos(
   facts: MacosFacts,
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
   { wholeProgram = false }: Pick<PlanOptions, "wholeProgram"> = {},
 ): ChangePlan {
@@ -107,10 +108,11 @@ export function planMacos(
         : `, except for what is still blocked by ${still.join(" and ")}`
     }`,
   };
-  const steps = parts.flatMap(({ open }) => open);
-  const revert = parts.toReversed().flatMap(({ close }) => close);
+  const steps = parts.flatMap(({ open, close }) =>
+    open.map((step, at) => ({ ...step, ...(at === 0 && { undo: close }) }))
+  );
   return {
-    plan: { status: "ready", tag, before, after, steps, revert },
+    plan: { status: "ready", tag, before, after, steps },
     changes: [combineParts(parts)],
   };
 }
@@ -118,7 +120,7 @@ export function planMacos(
 /** An entry of the list of programs, or why there is none. */
 function planEntry(
   facts: MacosFacts,
-  asked: Asked,
+  asked: OtherAsked,
   wholeProgram: boolean,
 ): Part | string {
   const { alf, program } = facts;

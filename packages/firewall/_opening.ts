@@ -9,3 +9,8 @@ export interface Opening {
   readonly terms: Omit<PlanTerms, "now">;
   readonly consent: string | undefined;
 }
+
+/** Seconds since 1970. */
+export function now(): number {
+  return Date.now() / 1000;
+}

@@ -3,7 +3,7 @@ import { judgeFreebsd, planFreebsd, reportFreebsd } from "./_freebsd_judge.ts";
 import { readMacos } from "./_macos_facts.ts";
 import { judgeMacos, planMacos, reportMacos } from "./_macos_plan.ts";
 import type { ChangePlan } from "./_other_apply.ts";
-import type { Asked } from "./_request.ts";
+import { checkOtherRequest, type OtherAsked } from "./_other_request.ts";
 import { localNetworks, readWindows } from "./_windows_facts.ts";
 import { judgeWindows } from "./_windows_judge.ts";
 import { planWindows } from "./_windows_plan.ts";
@@ -11,6 +11,7 @@ import { reportWindows } from "./_windows_report.ts";
 import type { Outcome } from "./outcome.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { FirewallReport } from "./report.ts";
+import type { AccessRequest } from "./request.ts";
 import type { AskOptions } from "./runner.ts";
 
 /**
@@ -19,12 +20,29 @@ import type { AskOptions } from "./runner.ts";
  */
 export interface OtherSystem {
   inspect(options: AskOptions): Promise<FirewallReport>;
-  check(asked: Asked, options: AskOptions): Promise<Outcome>;
-  plan(asked: Asked, tag: string, options: PlanOptions): Promise<ChangePlan>;
+  /** The request is not checked yet. */
+  check(request: AccessRequest, options: AskOptions): Promise<Outcome>;
+  /** The tag is. */
+  plan(
+    request: AccessRequest,
+    tag: string,
+    options: PlanOptions,
+  ): Promise<ChangePlan>;
+}
+
+/** The same, with a request that was checked. */
+interface Parts {
+  inspect(options: AskOptions): Promise<FirewallReport>;
+  check(asked: OtherAsked, options: AskOptions): Promise<Outcome>;
+  plan(
+    asked: OtherAsked,
+    tag: string,
+    options: PlanOptions,
+  ): Promise<ChangePlan>;
 }
 
 /** The systems that are read, by their names in `Deno.build.os`. */
-export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
+const SYSTEMS: Readonly<Record<string, Parts>> = {
   windows: {
     inspect: async (options) => reportWindows(await windows(options)),
     check: async (asked, options) =>
@@ -37,13 +55,10 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
       reportMacos(await readMacos(options, undefined)),
     check: async (asked, options) =>
       judgeMacos(await readMacos(options, asked.program), asked),
-    plan: async (asked, tag, options) =>
-      planMacos(
-        await readMacos(options, asked.program),
-        asked,
-        tag,
-        options,
-      ),
+    plan: async (asked, tag, options) => {
+      const facts = await readMacos(options, asked.program);
+      return planMacos(facts, asked, tag, options);
+    },
   },
   freebsd: {
     inspect: async (options) => reportFreebsd(await readFreebsd(options)),
@@ -56,7 +71,22 @@ export const OTHER_SYSTEMS: Readonly<Record<string, OtherSystem>> = {
 
 /** A system, if it is one of those. */
 export function otherSystem(name: string): OtherSystem | undefined {
-  return Object.hasOwn(OTHER_SYSTEMS, name) ? OTHER_SYSTEMS[name] : undefined;
+  const parts = Object.hasOwn(SYSTEMS, name) ? SYSTEMS[name] : undefined;
+  if (parts === undefined) return undefined;
+  return {
+    inspect: parts.inspect,
+    // Not before it is checked is anything asked.
+    check: async (request, options) => {
+      const asked = checkOtherRequest(request, name);
+      options.signal?.throwIfAborted();
+      return await parts.check(asked, options);
+    },
+    plan: async (request, tag, options) => {
+      const asked = checkOtherRequest(request, name);
+      options.signal?.throwIfAborted();
+      return await parts.plan(asked, tag, options);
+    },
+  };
 }
 
 function windows(options: AskOptions) {

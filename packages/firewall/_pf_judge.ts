@@ -1,7 +1,7 @@
 import { type PfDecision, type PfRuleset, walkPf } from "./_pf_evaluate.ts";
 import { matchPfRule, type PfPacket } from "./_pf_match.ts";
 import type { Pf } from "./_pf_facts.ts";
-import type { Asked } from "./_request.ts";
+import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import type { Family, Outcome } from "./outcome.ts";
 
 /** What pf does with the asked connections. */
@@ -22,7 +22,7 @@ export type PfVerdict =
   };
 
 /** The verdict over all families that are asked: the worst of them. */
-export function judgePf(pf: Pf, asked: Asked): PfVerdict {
+export function judgePf(pf: Pf, asked: OtherAsked): PfVerdict {
   if (!pf.on) return { type: "open", why: "pf is off" };
   const verdicts = asked.families.map((family) =>
     judgeFamily(pf, asked, family)
@@ -34,7 +34,7 @@ export function judgePf(pf: Pf, asked: Asked): PfVerdict {
 
 function judgeFamily(
   pf: Pf & { on: true },
-  asked: Asked,
+  asked: OtherAsked,
   family: Family,
 ): PfVerdict {
   const first = packetOf(asked, family, "in", "S");
@@ -65,7 +65,7 @@ function judgeFamily(
 /** The first packet, and where no state is kept the others as well. */
 export function judgeRuleset(
   ruleset: PfRuleset,
-  asked: Asked,
+  asked: OtherAsked,
   family: Family,
 ): PfVerdict {
   const first = walkPf(ruleset, packetOf(asked, family, "in", "S"));
@@ -90,7 +90,7 @@ export function judgeRuleset(
 }
 
 function packetOf(
-  asked: Asked,
+  asked: OtherAsked,
   family: Family,
   direction: "in" | "out",
   flags: PfPacket["flags"],
@@ -103,6 +103,7 @@ function packetOf(
     port: asked.port,
     peer: asked.source?.span,
     interface: asked.interface,
+    own: ownSpan(asked),
   };
 }
 

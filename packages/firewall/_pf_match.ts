@@ -16,6 +16,8 @@ export interface PfPacket {
   /** The other side; undefined for anywhere. */
   readonly peer: Span | undefined;
   readonly interface: string | undefined;
+  /** Our address; left out for each. */
+  readonly own?: Span | undefined;
 }
 
 const LOOPBACK: Readonly<Record<Family, Span>> = {
@@ -54,7 +56,7 @@ function* parts(
   yield peerMatch(peer, packet, ruleset, path);
   // The other side may use any port.
   if (peer.port !== undefined) yield "maybe";
-  yield ownMatch(own, packet);
+  yield ownMatch(own, packet, ruleset, path);
   if (own.port !== undefined) yield portMatch(own.port, packet.port);
   if (rule.conditions.length > 0) yield "maybe";
 }
@@ -92,50 +94,66 @@ function isLo(asked: string): Match {
 function peerMatch(
   end: PfEnd,
   packet: PfPacket,
-  { tables }: Pick<PfRuleset, "tables">,
+  ruleset: Pick<PfRuleset, "tables">,
   path: string,
 ): Match {
   const asked = packet.peer ?? everyAddress(packet.family);
-  const match = (): Match => {
-    switch (end.host.type) {
-      case "any":
-        return "yes";
-      case "span":
-        return end.host.family === packet.family
-          ? within(asked, [end.host.span])
-          : "no";
-      case "table": {
-        const entries = tables.get(`${path} ${end.host.name}`) ??
-          tables.get(` ${end.host.name}`);
-        return entries === undefined ? "maybe" : inTable(
-          asked,
-          entries.filter(({ family }) => family === packet.family),
-        );
-      }
-      case "opaque":
-        return "maybe";
-    }
-  };
-  return end.negated ? negate(match()) : match();
+  const match = hostMatch(end.host, asked, packet.family, ruleset, path);
+  return end.negated ? negate(match) : match;
 }
 
-/** Our own address is not asked for, but it is none of the loopback. */
-function ownMatch(end: PfEnd, packet: PfPacket): Match {
-  const match = (): Match => {
-    if (end.host.type === "any") return "yes";
-    // Peers send to an address of the interface that they come in by.
-    if (end.host.type === "opaque" && packet.interface !== undefined) {
-      return end.host.text === `(${packet.interface})` ? "yes" : "maybe";
+function hostMatch(
+  host: PfEnd["host"],
+  asked: Span,
+  family: Family,
+  { tables }: Pick<PfRuleset, "tables">,
+  path: string,
+): Match {
+  switch (host.type) {
+    case "any":
+      return "yes";
+    case "span":
+      return host.family === family ? within(asked, [host.span]) : "no";
+    case "table": {
+      const entries = tables.get(`${path} ${host.name}`) ??
+        tables.get(` ${host.name}`);
+      return entries === undefined
+        ? "maybe"
+        : inTable(asked, entries.filter((entry) => entry.family === family));
     }
-    if (end.host.type !== "span") return "maybe";
-    if (end.host.family !== packet.family) return "no";
-    const all = everyAddress(packet.family);
-    if (within(all, [end.host.span]) === "yes") return "yes";
-    return within(end.host.span, [LOOPBACK[packet.family]]) === "yes"
-      ? "no"
-      : "maybe";
-  };
-  return end.negated ? negate(match()) : match();
+    case "opaque":
+      return "maybe";
+  }
+}
+
+function ownMatch(
+  end: PfEnd,
+  packet: PfPacket,
+  ruleset: Pick<PfRuleset, "tables">,
+  path: string,
+): Match {
+  const match = ownHost(end.host, packet, ruleset, path);
+  return end.negated ? negate(match) : match;
+}
+
+function ownHost(
+  host: PfEnd["host"],
+  packet: PfPacket,
+  ruleset: Pick<PfRuleset, "tables">,
+  path: string,
+): Match {
+  const { family, own } = packet;
+  // Peers send to an address of the interface that they come in by.
+  if (host.type === "opaque" && packet.interface !== undefined) {
+    return host.text === `(${packet.interface})` ? "yes" : "maybe";
+  }
+  if (own !== undefined) return hostMatch(host, own, family, ruleset, path);
+  // Which of ours it is is not told, but it is none of the loopback.
+  if (host.type === "any") return "yes";
+  if (host.type !== "span") return "maybe";
+  if (host.family !== family) return "no";
+  if (within(everyAddress(family), [host.span]) === "yes") return "yes";
+  return within(host.span, [LOOPBACK[family]]) === "yes" ? "no" : "maybe";
 }
 
 /** Whether a port fulfils a condition; `maybe` with an unknown service. */

@@ -6,7 +6,8 @@ import type { Pf } from "./_pf_facts.ts";
 import { judgePf, type PfVerdict } from "./_pf_judge.ts";
 import { parsePfRules, type PfRule, type Services } from "./_pf_parser.ts";
 import { parsePfRule } from "./_pf_rule_parser.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import { type OtherAsked, ownSpan } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import type { PlanStep } from "./plan.ts";
 import type { Ran } from "./runner.ts";
 
@@ -36,7 +37,7 @@ const LABEL_MAX = 63;
 /** Plans a rule in an own anchor, evaluated on a copy of all rules. */
 export function planPf(
   pf: Pf,
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
   roots: AnchorRoots,
 ): PfPlan {
@@ -136,7 +137,7 @@ function hookOf(
 function banAfter(
   ruleset: PfRuleset,
   index: number,
-  asked: Asked,
+  asked: OtherAsked,
 ): PfRule | undefined {
   const behind = ruleset.main.slice(index + 1).flatMap((rule) => [
     rule,
@@ -158,6 +159,7 @@ function banAfter(
         port: asked.port,
         peer: asked.source?.span,
         interface: asked.interface,
+        own: ownSpan(asked),
       };
       return matchPfRule(rule, packet, ruleset, "") === "maybe";
     })
@@ -165,7 +167,11 @@ function banAfter(
 }
 
 /** The rule as pf prints it. Every part is a checked value. */
-export function ruleText(asked: Asked, tag: string, quick: boolean): string {
+export function ruleText(
+  asked: OtherAsked,
+  tag: string,
+  quick: boolean,
+): string {
   const { source, families, protocol, port } = asked;
   const from = source === undefined
     ? "any"
@@ -175,7 +181,9 @@ export function ruleText(asked: Asked, tag: string, quick: boolean): string {
     ...quick ? ["quick"] : [],
     ...asked.interface === undefined ? [] : [`on ${asked.interface}`],
     ...families.length > 1 ? [] : [families[0] === "ipv4" ? "inet" : "inet6"],
-    `proto ${protocol} from ${from} to any port = ${port}`,
+    `proto ${protocol} from ${from} to ${
+      asked.address ?? "any"
+    } port = ${port}`,
     ...protocol === "tcp" ? ["flags S/SA"] : [],
     `keep state label "${tag}"`,
   ].join(" ");
@@ -184,7 +192,7 @@ export function ruleText(asked: Asked, tag: string, quick: boolean): string {
 /** The rule as a change: an own anchor is loaded, and later loaded empty. */
 export function pfChange(
   { path, text }: PfSpec,
-  asked: Asked,
+  asked: OtherAsked,
   services: Services,
 ): Change {
   const step = (stdin: string, sentence: string): PlanStep => ({

@@ -16,16 +16,12 @@ export interface Asked {
   readonly interface: string | undefined;
   /** The local address; undefined for each of this machine. */
   readonly address?: string | undefined;
-  readonly program?: string | undefined;
 }
 
 const FAMILIES: readonly Family[] = ["ipv4", "ipv6"];
 
 /** Checks a request; fails with a sentence that names the value. */
-export function checkRequest(
-  request: AccessRequest,
-  system = "linux",
-): Asked {
+export function checkRequest(request: AccessRequest): Asked {
   const { port, protocol = "tcp", family } = request;
   if (!Number.isInteger(port) || port < 1 || port > 65_535) {
     throw new RangeError(
@@ -56,11 +52,8 @@ export function checkRequest(
     protocol,
     families: only === undefined ? FAMILIES : [only],
     source,
-    interface: system === "windows"
-      ? checkAlias(request.interface)
-      : checkInterface(request.interface),
+    interface: checkInterface(request.interface),
     address: address?.address,
-    program: checkProgram(request.program),
   };
 }
 
@@ -138,39 +131,6 @@ function checkInterface(name: string | undefined): string | undefined {
     );
   }
   return name;
-}
-
-/** Names of Windows are freer, and go into no command of ours. */
-function checkAlias(name: string | undefined): string | undefined {
-  if (name === undefined) return undefined;
-  if (
-    typeof name !== "string" || name === "" || name.length > 256 ||
-    /\p{Cc}/u.test(name)
-  ) {
-    throw new TypeError(
-      `Cannot check access: interface must be a name of 1 to 256 characters without control characters: current value is ${
-        show(name)
-      }`,
-    );
-  }
-  return name;
-}
-
-function checkProgram(path: string | undefined): string | undefined {
-  if (path === undefined) return undefined;
-  // deno-lint-ignore no-control-regex -- they are what is looked for
-  const control = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/;
-  if (
-    typeof path !== "string" || control.test(path) || path.length > 1024 ||
-    !/^(\/|[A-Za-z]:[\\/])/.test(path)
-  ) {
-    throw new TypeError(
-      `Cannot check access: program must be a full path of at most 1024 characters without control characters: current value is ${
-        show(path)
-      }`,
-    );
-  }
-  return path;
 }
 
 function show(value: unknown): string {

@@ -87,18 +87,30 @@ function ufwSteps(
   { ids, shared }: Selection,
 ): readonly PlanStep[] {
   const policy = ufw.type === "known" ? ufw.value : undefined;
-  return (policy?.tuples ?? []).flatMap((tuple) => {
+  const lines = (policy?.tuples ?? []).flatMap((tuple) => {
     const id = parseMark(tuple.comment)?.id;
     const words = deleteUfw(tuple);
     if (id === undefined || words === undefined) return [];
-    if (!ids.has(id) || shared.has(id)) return [];
-    return [{
-      layer: "ufw" as const,
-      argv: ["ufw", ...words],
-      stdin: undefined,
-      sentence: "Asks ufw to take its rule back",
-    }];
+    return ids.has(id) && !shared.has(id) ? [words.join(" ")] : [];
   });
+  return pairs(lines).map((line) => ({
+    layer: "ufw",
+    argv: ["ufw", ...line.split(" ")],
+    stdin: undefined,
+    sentence: "Asks ufw to take its rule back",
+  }));
+}
+
+/** Two rules that ufw made of one are taken back by one word, if both stand. */
+function pairs(lines: readonly string[]): readonly string[] {
+  const any = (line: string) =>
+    line.replace(/ from (0\.0\.0\.0|::)\/0 to \1\/0 /, " from any to any ");
+  const merged = lines.map((line) =>
+    lines.filter((other) => any(other) === any(line)).length === 2
+      ? any(line)
+      : line
+  );
+  return [...new Set(merged)];
 }
 
 function firewalldSteps(

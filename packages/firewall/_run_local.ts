@@ -1,21 +1,21 @@
 import { placesOf } from "./_other_places.ts";
 import type { Ran, Runner } from "./runner.ts";
 
-const places = placesOf(Deno.build.os);
-
 /** Never by $PATH: a tool that is run with rights must be the system's. */
-export const FOLDERS: readonly string[] = places.folders;
-/** The environment of each tool: nothing of the user's, in plain English. */
-export const ENVIRONMENT: Readonly<Record<string, string>> = places.env;
+const { folders, suffix: SUFFIX, env } = placesOf(Deno.build.os);
+export const FOLDERS: readonly string[] = folders;
 /** A tool that takes longer than this waits for a lock, or for a password. */
 const TIMEOUT_MS = 30_000;
+
+/** The environment of each tool: nothing of the user's, in plain English. */
+export const ENVIRONMENT: Readonly<Record<string, string>> = env;
 
 /** Runs a tool of this machine, with an empty environment in plain English. */
 export const runLocal: Runner = async ({ tool, args, stdin }, { signal }) => {
   signal?.throwIfAborted();
   let forbidden: string | undefined;
   for (const folder of FOLDERS) {
-    const path = `${folder}/${tool}${places.suffix}`;
+    const path = `${folder}/${tool}${SUFFIX}`;
     try {
       return await runOne(path, args, stdin, signal);
     } catch (error) {

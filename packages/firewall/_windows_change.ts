@@ -80,6 +80,8 @@ function same(a: WindowsRule, b: WindowsRule): boolean {
       sorted((b.localPorts ?? []).map(({ lo, hi }) => `${lo}-${hi}`)) &&
     scope(a.remote?.ipv4) === scope(b.remote?.ipv4) &&
     scope(a.remote?.ipv6) === scope(b.remote?.ipv6) &&
+    scope(a.local?.ipv4) === scope(b.local?.ipv4) &&
+    scope(a.local?.ipv6) === scope(b.local?.ipv6) &&
     (a.remote === undefined) === (b.remote === undefined);
 }
 

@@ -15,6 +15,8 @@ export interface WindowsSpec {
   readonly profiles: readonly Profile[];
   /** Ranges, or `LocalSubnet`. */
   readonly remote: readonly string[];
+  /** Our own address; undefined for each. */
+  readonly local?: string | undefined;
   readonly program: string | undefined;
 }
 
@@ -36,12 +38,18 @@ export function ruleOf(spec: WindowsSpec): WindowsRule {
     remote: family === undefined
       ? { ipv4: local, ipv6: local }
       : { [family]: { spans: spans.map(({ span }) => span), words: [] } },
+    local: localOf(spec.local),
     app: spec.program,
     edge: false,
     packaged: false,
     group: spec.group,
     conditions: [],
   };
+}
+
+function localOf(address: string | undefined): WindowsRule["local"] {
+  const span = address === undefined ? undefined : parseAddressSpan(address);
+  return span && { [span.family]: { spans: [span.span], words: [] } };
 }
 
 /** Modules of Windows alone: the user's own come first by default. */
@@ -62,6 +70,7 @@ export function addScript(spec: WindowsSpec): string {
     "-Direction Inbound -Action Allow",
     `-Protocol ${spec.protocol.toUpperCase()} -LocalPort ${spec.port}`,
     `-Profile ${spec.profiles.map(capital).join(",")}`,
+    ...spec.local === undefined ? [] : [`-LocalAddress ${q(spec.local)}`],
     `-RemoteAddress ${spec.remote.map(q).join(",")} -EdgeTraversalPolicy Block`,
     ...spec.program === undefined ? [] : [`-Program ${q(spec.program)}`],
     "| Out-Null",
@@ -107,6 +116,7 @@ function narrow(spec: WindowsSpec): string[] {
     ...spec.program === undefined ? [] : [`program=${spec.program}`],
     `protocol=${spec.protocol.toUpperCase()}`,
     `localport=${spec.port}`,
+    ...spec.local === undefined ? [] : [`localip=${spec.local}`],
     `remoteip=${spec.remote.join(",").toLowerCase()}`,
   ];
 }

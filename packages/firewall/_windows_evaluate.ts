@@ -24,6 +24,8 @@ export interface WindowsPacket {
   readonly port: number;
   /** Undefined for any. */
   readonly source: Span | undefined;
+  /** Our address; left out for each. */
+  readonly own?: Span | undefined;
   /** The program that listens; undefined for any. */
   readonly program: string | undefined;
   /** What `LocalSubnet` means; undefined where it is not known. */
@@ -135,6 +137,8 @@ function depends(
     ? `it also asks for ${rule.conditions.join(", ")}`
     : rule.app !== undefined
     ? `it is for ${rule.app}`
+    : rule.local !== undefined
+    ? "it is for some of our addresses, or some sources"
     : "it is for some sources";
   return unknown(`${named(rule)} may ${action} it ${on}: ${why}`);
 }
@@ -178,6 +182,7 @@ function* conditions(
   }
   yield programMatch(rule, packet.program);
   if (rule.remote !== undefined) yield remoteMatch(rule.remote, packet);
+  if (rule.local !== undefined) yield localMatch(rule.local, packet);
   // Packets of Teredo need a rule that says so; a block needs nothing.
   if (rule.action !== "block" && !rule.edge && packet.source !== undefined) {
     if (packet.family === "ipv6") {
@@ -185,6 +190,16 @@ function* conditions(
     }
   }
   if (rule.conditions.length > 0) yield "maybe";
+}
+
+function localMatch(
+  local: NonNullable<WindowsRule["local"]>,
+  { family, own }: WindowsPacket,
+): Match {
+  const scope = local[family];
+  if (scope === undefined) return "no";
+  if (own === undefined || scope.words.length > 0) return "maybe";
+  return within(own, scope.spans);
 }
 
 function remoteMatch(

@@ -1,4 +1,4 @@
-import type { Asked } from "./_request.ts";
+import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import {
   evaluateProfile,
   named,
@@ -28,7 +28,7 @@ export interface WindowsJudgement {
 /** The outcome of a request on a machine with Windows. */
 export async function judgeWindows(
   facts: WindowsFacts,
-  asked: Asked,
+  asked: OtherAsked,
 ): Promise<WindowsJudgement> {
   const { defender } = facts;
   if (defender.type !== "known") {
@@ -70,7 +70,7 @@ function worstIn(
 export function verdictsFor(
   defender: Defender,
   { localNets }: Pick<WindowsFacts, "localNets">,
-  asked: Asked,
+  asked: OtherAsked,
   profiles: readonly Profile[],
 ): PlacedVerdict[] {
   return profiles.flatMap((profile) =>
@@ -80,6 +80,7 @@ export function verdictsFor(
         protocol: asked.protocol,
         port: asked.port,
         source: asked.source?.span,
+        own: ownSpan(asked),
         program: asked.program,
         localNets: localNets?.filter((net) => net.family === family)
           .map(({ span }) => span),
@@ -116,7 +117,7 @@ function combine(
   defender: Defender,
   verdicts: readonly PlacedVerdict[],
   profiles: readonly Profile[],
-  asked: Asked,
+  asked: OtherAsked,
 ): Outcome {
   const worst = profiles.map((profile) => worstIn(verdicts, profile));
   const of = (type: WindowsVerdict["type"]) =>

@@ -1,6 +1,7 @@
 import type { ChangePlan } from "./_other_apply.ts";
 import { digestOf } from "./_other_tag.ts";
-import { type Asked, describeAsked } from "./_request.ts";
+import type { OtherAsked } from "./_other_request.ts";
+import { describeAsked } from "./_request.ts";
 import { windowsChange } from "./_windows_change.ts";
 import {
   addScript,
@@ -28,7 +29,7 @@ import type { PlanOptions, PlanStep } from "./plan.ts";
 /** Plans one narrow rule in the firewall of Windows. */
 export async function planWindows(
   facts: WindowsFacts,
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
   options: Pick<PlanOptions, "publicNetworks"> = {},
 ): Promise<ChangePlan> {
@@ -94,7 +95,7 @@ function obstacleIn(
 
 function specOf(
   wanted: readonly Profile[],
-  asked: Asked,
+  asked: OtherAsked,
   tag: string,
 ): WindowsSpec {
   const { protocol, port, program } = asked;
@@ -105,6 +106,7 @@ function specOf(
     remote.join(),
     wanted.join(),
     program ?? "",
+    asked.address ?? "",
   ]);
   return {
     name: `${tag}.${digest}`,
@@ -113,11 +115,12 @@ function specOf(
     port,
     profiles: wanted,
     remote,
+    local: asked.address,
     program,
   };
 }
 
-function remoteOf({ source }: Asked): readonly string[] {
+function remoteOf({ source }: OtherAsked): readonly string[] {
   if (source === undefined) return [LOCAL_SUBNET];
   if (source.length > 0) return [`${source.address}/${source.length}`];
   // All of one family: `Any` would be both, and `/0` is not taken everywhere.
@@ -130,7 +133,7 @@ function remoteOf({ source }: Asked): readonly string[] {
 function afterwards(
   facts: WindowsFacts,
   defender: Defender,
-  asked: Asked,
+  asked: OtherAsked,
   spec: WindowsSpec,
 ): Outcome {
   const rule = ruleOf(spec);
@@ -156,7 +159,7 @@ function ready(
   before: Outcome,
   after: Outcome,
   spec: WindowsSpec,
-  asked: Asked,
+  asked: OtherAsked,
 ): ChangePlan {
   const who = spec.program === undefined ? "" : ` to ${spec.program}`;
   const sentence = `Lets in ${describeAsked(asked)}${who} on ${
@@ -179,8 +182,7 @@ function ready(
       tag: spec.group,
       before,
       after,
-      steps: [open],
-      revert: [close],
+      steps: [{ ...open, undo: close }],
     },
     changes: [windowsChange(spec, open, close)],
   };

@@ -35,6 +35,8 @@ export interface WindowsRule {
   readonly localPorts: readonly PortRange[] | undefined;
   /** Undefined for any address; a family that is missing is not matched. */
   readonly remote: Readonly<Partial<Record<Family, Scope>>> | undefined;
+  /** The same of our own address. */
+  readonly local: Readonly<Partial<Record<Family, Scope>>> | undefined;
   readonly app: string | undefined;
   /** It lets in what comes through a router by Teredo. */
   readonly edge: boolean;
@@ -62,6 +64,23 @@ const PROFILE_WORDS: Readonly<Record<string, Profile>> = {
 /** Fields that say nothing about which packets a rule concerns. */
 const SILENT = /^(name|desc|embedctxt|luown|skipver|lsm|lom|defer)$/;
 
+class DraftScope {
+  /** An address that cannot be read may be any. */
+  odd = false;
+  readonly ipv4: { spans: Span[]; words: string[] } = { spans: [], words: [] };
+  readonly ipv6: { spans: Span[]; words: string[] } = { spans: [], words: [] };
+
+  /** Undefined for any address. */
+  finish(): WindowsRule["remote"] {
+    const scope: Partial<Record<Family, Scope>> = {};
+    for (const family of ["ipv4", "ipv6"] as const) {
+      const { spans, words } = this[family];
+      if (spans.length + words.length > 0) scope[family] = { spans, words };
+    }
+    return this.odd || Object.keys(scope).length === 0 ? undefined : scope;
+  }
+}
+
 class Draft {
   action = "";
   direction = "";
@@ -75,12 +94,8 @@ class Draft {
   readonly profiles = new Set<Profile>();
   readonly conditions: string[] = [];
   ports: PortRange[] | undefined;
-  odd = false;
-  scoped = false;
-  readonly remote: Record<Family, { spans: Span[]; words: string[] }> = {
-    ipv4: { spans: [], words: [] },
-    ipv6: { spans: [], words: [] },
-  };
+  readonly remote: DraftScope = new DraftScope();
+  readonly local: DraftScope = new DraftScope();
 }
 
 /**
@@ -120,11 +135,6 @@ function finish(
   if (draft.active !== "true" && draft.active !== "false") {
     draft.conditions.push(`Active=${draft.active}`);
   }
-  const remote: Partial<Record<Family, Scope>> = {};
-  for (const family of ["ipv4", "ipv6"] as const) {
-    const { spans, words } = draft.remote[family];
-    if (spans.length + words.length > 0) remote[family] = { spans, words };
-  }
   return {
     id,
     store,
@@ -135,8 +145,8 @@ function finish(
     protocol: draft.protocol,
     profiles: draft.profiles.size === 0 ? undefined : draft.profiles,
     localPorts: draft.ports,
-    // An address that cannot be read may be any.
-    remote: draft.scoped && !draft.odd ? remote : undefined,
+    remote: draft.remote.finish(),
+    local: draft.local.finish(),
     app: draft.app,
     edge: draft.edge,
     packaged: draft.packaged,
@@ -186,7 +196,7 @@ function readField(draft: Draft, key: string, value: string): void {
       return;
   }
   if (/^lport(2_\d\d)?$/.test(low)) return readPort(draft, key, value);
-  if (/^ra(4|6|42|62)$/.test(low)) return readAddress(draft, key, value);
+  if (/^[rl]a(4|6|42|62)$/.test(low)) return readAddress(draft, key, value);
   if (!SILENT.test(low)) draft.conditions.push(`${key}=${value}`);
 }
 
@@ -201,19 +211,17 @@ function readPort(draft: Draft, key: string, value: string): void {
 }
 
 function readAddress(draft: Draft, key: string, value: string): void {
-  draft.scoped = true;
-  const family = key.startsWith("RA6") || key.startsWith("ra6")
-    ? "ipv6"
-    : "ipv4";
+  const scope = /^l/i.test(key) ? draft.local : draft.remote;
+  const family = key.charAt(2) === "6" ? "ipv6" : "ipv4";
   if (/^[A-Za-z][A-Za-z0-9]*$/.test(value) && familyOf(value) === undefined) {
-    draft.remote[family].words.push(value.toLowerCase());
+    scope[family].words.push(value.toLowerCase());
     return;
   }
   const span = parseAddressSpan(value);
   if (span !== undefined && span.family === family) {
-    draft.remote[family].spans.push(span.span);
+    scope[family].spans.push(span.span);
     return;
   }
-  draft.odd = true;
+  scope.odd = true;
   draft.conditions.push(`${key}=${value}`);
 }

@@ -1,7 +1,6 @@
-import { cleanUp, type Workplace } from "./_apply.ts";
+import { cleanUp, look, type Workplace } from "./_apply.ts";
 import { HeldLease } from "./_held_lease.ts";
 import { defaultLedger, Ledger } from "./_ledger.ts";
-import { readLinux } from "./_linux_facts.ts";
 import { markOf } from "./_mark.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest, describeAsked } from "./_request.ts";
@@ -87,8 +86,10 @@ export async function applyPlan(
   }
   const { place, release } = await openWorkplace(options);
   try {
-    await place.ledger.exclusive(() => cleanUp(place));
-    return await open(place, plan, plan.request, options, release);
+    const { request } = plan;
+    return await place.ledger.exclusive(() =>
+      open(place, plan, request, options, release)
+    );
   } catch (error) {
     await release();
     throw error;
@@ -108,7 +109,9 @@ async function open(
     ...{ tag, id, leaseSeconds, mark: markOf(tag, id) },
     overrideDeny: plan.overrideDeny ?? false,
   };
-  const facts = await readLinux({ run: place.run }, asked);
+  let facts = await look(place, asked);
+  const cleaned = await cleanUp(place, facts);
+  if (cleaned.length > 0) facts = await look(place, asked);
   const now = Date.now() / 1000;
   const again = planLinux(facts, asked, { ...terms, now });
   if (again.status !== "ready" || !isSame(again.steps, plan.steps)) {
@@ -123,12 +126,11 @@ async function open(
   const consent = typeof options.consent === "string"
     ? options.consent
     : undefined;
-  const { ledger } = place;
-  const file = await ledger.exclusive(() => ledger.open(id));
+  const file = await place.ledger.open(id);
   const opening = { request, asked, terms, consent };
   const lease = new HeldLease(place, opening, file, options, release);
   try {
-    await lease.open(again.steps, again.after);
+    await lease.open(again.steps, again.after, facts);
   } catch (error) {
     await lease.abandon();
     throw error;

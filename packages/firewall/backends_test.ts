@@ -1,6 +1,6 @@
 import { assertEquals } from "@std/assert";
 import { testWith } from "@holdfast/testkit";
-import { inNetns } from "./testdata/namespaces.ts";
+import { inNetnsAll } from "./testdata/namespaces.ts";
 import type { Backend } from "./testdata/managers.ts";
 
 /** The tool that the plan must use, and who is named as the layer. */
@@ -21,23 +21,28 @@ const EXPECTED: Readonly<
   "firewalld-iptables": ["firewalld", ["busctl"]],
 };
 
-for (const [backend, [layer, tools]] of Object.entries(EXPECTED)) {
-  testWith({
-    name:
-      `${backend}: blocked, planned, opened, shared by two programs, reverted exactly`,
-    needs: [
-      ...["netns", "nft", "iptables"] as const,
-      ...(backend === "ufw" ? ["ufw" as const] : []),
-      ...(layer === "firewalld"
-        ? ["firewalld" as const, "dbus-daemon" as const]
-        : []),
-    ],
-    fn: async () => {
-      const [result] = await inNetns("end_to_end.ts", backend);
-      assertEquals(result, {
-        ...{ backend, layer, tools },
+testWith({
+  name:
+    "six real firewalls: blocked, planned, opened, shared, denied on purpose, reverted exactly",
+  needs: [
+    ...["netns", "nft", "iptables", "ufw"] as const,
+    ...["firewalld", "dbus-daemon"] as const,
+  ],
+  fn: async () => {
+    const backends = Object.keys(EXPECTED) as Backend[];
+    const results = await inNetnsAll(
+      backends.map((backend) => ["end_to_end.ts", backend]),
+    );
+    assertEquals(
+      results.map(([result]) => result),
+      backends.map((backend) => ({
+        ...{
+          backend,
+          layer: EXPECTED[backend][0],
+          tools: EXPECTED[backend][1],
+        },
         changed: ["tcp ipv4 8080", "tcp ipv6 8080"],
-      });
-    },
-  });
-}
+      })),
+    );
+  },
+});

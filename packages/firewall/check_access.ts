@@ -1,7 +1,7 @@
 import { judge } from "./_judge.ts";
 import { readLinux } from "./_linux_facts.ts";
-import { otherSystem } from "./_other_system.ts";
 import { checkRequest } from "./_request.ts";
+import { otherSystem } from "./_other_system.ts";
 import { notReadYet } from "./inspect_firewall.ts";
 import type { Outcome } from "./outcome.ts";
 import type { AccessRequest } from "./request.ts";
@@ -39,11 +39,11 @@ export async function checkAccess(
   request: AccessRequest,
   options: AskOptions = {},
 ): Promise<Outcome> {
-  const system = options.system ?? Deno.build.os;
-  const asked = checkRequest(request, system);
+  const other = otherSystem(options.system ?? Deno.build.os);
+  if (other !== undefined) return await other.check(request, options);
+  const asked = checkRequest(request);
   options.signal?.throwIfAborted();
-  const other = otherSystem(system);
-  if (other !== undefined) return await other.check(asked, options);
+  const system = options.system ?? Deno.build.os;
   if (system !== "linux") {
     return { status: "unknown", why: notReadYet(system) };
   }

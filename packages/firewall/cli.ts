@@ -29,7 +29,8 @@ import { listRules, reconcile, revertWhere } from "./rules_list.ts";
 const HELP = `Usage:
   inspect                 which firewalls there are, and which of them filter
   check --port N          whether a connection from outside would be let in
-  plan --port N           the commands that would let it in; runs none of them
+  plan --port N           the commands that would let it in; runs none of them,
+                          but tries them on a copy of the firewall
   allow --port N          asks, runs them, and reads back what they did
   list                    the rules of Holdfast, of all programs
   revert --port N         takes rules back: those for a port, or with a --tag
@@ -45,8 +46,8 @@ Options:
   --interface NAME        by which interface; any but lo where it is left out
   --address ADDRESS       of which address of this machine; any
   --program PATH          the program that listens (Windows, macOS)
-  --public-networks       opens on public networks too (Windows)
-  --whole-program         may let a program in on every port (macOS)
+  --public-networks       a plan also opens on public networks (Windows)
+  --whole-program         a plan may let a program in on every port (macOS)
   --tag TAG               whose rules they are; holdfast
   --override-deny         opens even what a rule denies on purpose
   --elevate sudo|doas|pkexec|auto|never
@@ -57,14 +58,15 @@ Options:
 
 Permissions: --allow-run=nft,cat,busctl reads, and where there are tables of
 iptables also iptables-nft-save,ip6tables-nft-save,iptables-legacy-save,
-ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan. To allow
-and revert: -A, or also --allow-run of what the plan names, --allow-env=HOME,
-XDG_STATE_HOME, and --allow-read and --allow-write of the ledger.
-On Windows --allow-run=reg,netsh,whoami,powershell; on macOS
---allow-run=socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on
-FreeBSD --allow-run=kldstat,sysctl,id,pfctl,ipfw,cat.
-Reading the rules of the kernel also needs CAP_NET_ADMIN; without it the outcome
-is unknown, with the command that would tell.
+ip6tables-legacy-save. --allow-sys=networkInterfaces for --from lan;
+--allow-run=unshare for the copy, which is left out without. To allow and revert:
+-A, or also --allow-run of what the plan names, --allow-env=HOME,XDG_STATE_HOME,
+and --allow-read and --allow-write of the ledger.
+On Windows --allow-run=reg,netsh,whoami,powershell reads; on macOS --allow-run=
+socketfilterfw,sw_vers,id,realpath,readlink,codesign,pfctl,cat; on FreeBSD
+--allow-run=kldstat,sysctl,id,pfctl,ipfw,cat. Nothing is changed there.
+Reading the rules of the kernel also needs CAP_NET_ADMIN, or root; without it
+the outcome is unknown, with the command that would tell.
 Exit codes: 0 open, or done; 1 blocked, unknown or refused; 2 bad usage.`;
 
 /**
@@ -109,7 +111,6 @@ async function run(args: Arguments): Promise<number> {
 
 async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
   const { json, tag, leaseSeconds, overrideDeny } = args;
-  const { publicNetworks, wholeProgram } = args;
   let code = 0;
   switch (args.command) {
     case "inspect":
@@ -122,8 +123,9 @@ async function runWith(args: Arguments, options: WorkOptions): Promise<number> {
       return code;
     case "plan":
       for (const request of args.requests) {
+        const { publicNetworks, wholeProgram } = args;
         const terms = {
-          ...{ tag, leaseSeconds, overrideDeny },
+          ...{ tag, leaseSeconds, overrideDeny, rehearse: true },
           ...{ publicNetworks, wholeProgram },
         };
         const plan = await planAccess(request, { ...options, ...terms });

@@ -19,7 +19,16 @@ export type FirewallEvent =
     readonly expires: number;
   }
   /** Its rules are gone, for it was asked to take them back. */
-  | { readonly type: "reverted"; readonly id: string; readonly why: string }
+  | {
+    readonly type: "reverted";
+    readonly id: string;
+    readonly why: string;
+    /**
+     * Peers whose connections go on, for rules are asked about new ones: at
+     * most 20, and none where conntrack is not installed.
+     */
+    readonly flows: readonly string[];
+  }
   /** Its rules are gone, and it was not this program. */
   | {
     readonly type: "flushed-by-other";

@@ -3,7 +3,7 @@
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import { checkAccess } from "./check_access.ts";
 import { readFreebsd } from "./_freebsd_facts.ts";
-import { planFreebsd } from "./_freebsd_judge.ts";
+import { judgeFreebsd, planFreebsd } from "./_freebsd_judge.ts";
 import { closeChanges, openChanges, type Rights } from "./_other_apply.ts";
 import {
   closeSequence,
@@ -15,7 +15,13 @@ import { inspectFirewall } from "./inspect_firewall.ts";
 import { planAccess } from "./plan_access.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Call, Ran } from "./runner.ts";
-import { forbidden, machineOf, recording, said } from "./testdata/recorded.ts";
+import {
+  forbidden,
+  machineOf,
+  recording,
+  said,
+  undoing,
+} from "./testdata/recorded.ts";
 
 type Answers = Record<string, Ran | string>;
 
@@ -209,7 +215,7 @@ Deno.test("freebsd: a rule of ipfw right before the one that denies", async () =
     plan.steps[0]!.argv.join(" "),
     /^\/sbin\/ipfw -q add 1099 set 30 allow tcp from 10\.0\.0\.0\/8 to me 4000 in recv em0 setup keep-state :hf-[0-9a-f]{16} \/\/ app:1$/,
   );
-  assertEquals(plan.revert!.map(({ argv }) => argv.join(" ")), [
+  assertEquals(undoing(plan.steps).map(({ argv }) => argv.join(" ")), [
     "/sbin/ipfw -q delete set 30",
   ]);
   // The ban above stays, and is told of.
@@ -272,8 +278,8 @@ Deno.test("freebsd: a rule of pf in an anchor of ours", async () => {
     step!.stdin,
     'pass in quick on em0 inet proto tcp from 10.0.0.0/8 to any port = 8080 flags S/SA keep state label "app:1"\n',
   );
-  assertEquals(plan.revert![0]!.argv, step!.argv);
-  assertEquals(plan.revert![0]!.stdin, "\n");
+  assertEquals(undoing(plan.steps)[0]!.argv, step!.argv);
+  assertEquals(undoing(plan.steps)[0]!.stdin, "\n");
   // From anywhere it would overrule the ban that stands behind.
   const any = await planAccess(
     { port: 8080, interface: "em0" },
@@ -310,8 +316,8 @@ Deno.test("freebsd: both filters block, and each gets one rule", async () => {
   const plan = await planAccess(request, options(both));
   assert(plan.status === "ready", JSON.stringify(plan));
   assertEquals(plan.steps.map(({ layer }) => layer), ["pf", "ipfw"]);
-  assertEquals(plan.revert!.map(({ layer }) => layer), ["ipfw", "pf"]);
-  for (const { argv, stdin } of [...plan.steps, ...plan.revert!]) {
+  assertEquals(undoing(plan.steps).map(({ layer }) => layer), ["ipfw", "pf"]);
+  for (const { argv, stdin } of [...plan.steps, ...undoing(plan.steps)]) {
     assert(!forbidden(`${argv.join(" ")} ${stdin}`), argv.join(" "));
   }
 });
@@ -333,6 +339,42 @@ Deno.test("freebsd: addresses of an interface, and answers by another way", asyn
   );
   const sent = await check(away, { ...request, interface: "em0" });
   assertEquals(sent.status, "unknown");
+});
+
+Deno.test("freebsd: one of our addresses, in a verdict and in a plan", async () => {
+  const asked = {
+    ...checkRequest({ port: 80, family: "ipv4", interface: "em0" }),
+    address: "192.0.2.5",
+  };
+  const elsewhere = { ...asked, address: "192.0.2.6" };
+  const pf = await readFreebsd(options({
+    ...PF,
+    "pfctl -s rules":
+      'block drop in all\npass in inet proto tcp from any to 192.0.2.5 port = http flags S/SA keep state\nanchor "holdfast/*" all\n',
+  }));
+  assertEquals(judgeFreebsd(pf, asked).status, "open");
+  assertEquals(judgeFreebsd(pf, elsewhere).status, "blocked-by");
+  const { plan } = planFreebsd(pf, elsewhere, "app:1");
+  assert(plan.status === "ready", JSON.stringify(plan));
+  assertEquals(
+    plan.steps[0]!.stdin,
+    'pass in on em0 inet proto tcp from any to 192.0.2.6 port = 80 flags S/SA keep state label "app:1"\n',
+  );
+  const ipfw = await readFreebsd(options({
+    ...IPFW,
+    "ipfw -S list":
+      "00100 set 0 allow tcp from any to 192.0.2.5 80 in setup keep-state :default\n00200 set 0 allow tcp from any to not table(bans) 81 in setup keep-state :default\n65535 set 31 deny ip from any to any\n",
+  }));
+  assertEquals(judgeFreebsd(ipfw, asked).status, "open");
+  assertEquals(judgeFreebsd(ipfw, elsewhere).status, "blocked-by");
+  const banned = judgeFreebsd(ipfw, { ...asked, port: 81 });
+  assertEquals(banned.status, "blocked-by");
+  const narrow = planFreebsd(ipfw, elsewhere, "app:1").plan;
+  assert(narrow.status === "ready");
+  assertMatch(
+    narrow.steps[0]!.argv.join(" "),
+    / to 192\.0\.2\.6 80 in recv em0 /,
+  );
 });
 
 Deno.test("freebsd: past its limits it is unknown", async () => {

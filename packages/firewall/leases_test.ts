@@ -8,7 +8,7 @@ testWith({
     "a lease is renewed, put back after a flush, found by its tag, and ended by the kernel",
   needs: [
     ...["netns", "nft", "iptables", "ufw"] as const,
-    ...["firewalld", "dbus-daemon"] as const,
+    ...["firewalld", "dbus-daemon", "conntrack"] as const,
   ],
   fn: async () => {
     // Side by side: most of the time goes by in waiting for the kernel.

@@ -28,7 +28,13 @@ import { planAccess } from "./plan_access.ts";
 import type { PlanOptions } from "./plan.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Call, Ran } from "./runner.ts";
-import { forbidden, machineOf, recording, said } from "./testdata/recorded.ts";
+import {
+  forbidden,
+  machineOf,
+  recording,
+  said,
+  undoing,
+} from "./testdata/recorded.ts";
 
 type Answers = Record<string, Ran | string>;
 const VERSIONS = JSON.parse(recording("macos/application_firewall.json"));
@@ -188,7 +194,7 @@ Deno.test("macos: an entry for a program, and the way back", async () => {
     [tool, "--add", NEW],
     [tool, "--unblockapp", NEW],
   ]);
-  assertEquals(ready.revert!.map(({ argv }) => argv), [
+  assertEquals(undoing(ready.steps).map(({ argv }) => argv), [
     [tool, "--remove", NEW],
   ]);
   assertMatch(ready.steps[1]!.sentence, /every other port/);
@@ -259,11 +265,11 @@ Deno.test("macos: pf with the anchors that it comes with", async () => {
     ready.steps[2]!.stdin,
     'pass in quick proto tcp from any to any port = 4000 flags S/SA keep state label "app:1"\n',
   );
-  assertEquals(ready.revert!.map(({ layer }) => layer), [
+  assertEquals(undoing(ready.steps).map(({ layer }) => layer), [
     "pf",
     "application-firewall",
   ]);
-  for (const { argv, stdin } of [...ready.steps, ...ready.revert!]) {
+  for (const { argv, stdin } of [...ready.steps, ...undoing(ready.steps)]) {
     assert(!forbidden(`${argv.join(" ")} ${stdin}`), argv.join(" "));
   }
   // Apple's own rules inside of the anchor count.

@@ -1,22 +1,22 @@
 /**
- * Finds out what the firewall of this machine blocks, and plans the smallest
- * change that opens it. It only reads: nothing is ever applied.
+ * Tells whether the firewall of this machine lets a connection in and which
+ * rule does not, opens just that with the smallest change at the right place,
+ * and takes it back without a trace.
  *
  * ```ts
- * import { checkAccess, planAccess } from "@holdfast/firewall";
- * import { assert } from "@std/assert";
+ * import { applyPlan, checkAccess, planAccess } from "@holdfast/firewall";
  *
- * const request = { port: 8080, source: "10.0.0.0/8" };
- * const outcome = await checkAccess(request);
- * if (outcome.status === "blocked-by") {
- *   // Which layer, table, chain and rule drop it.
- *   assert(outcome.table !== "");
- *   const plan = await planAccess(request);
- *   // The exact commands, for a person to read and to run.
- *   if (plan.status === "ready") assert(plan.steps.length > 0);
- * } else {
- *   // Open, or why it cannot be told.
- *   assert(outcome.why !== "");
+ * async function openFor(minutes: number) {
+ *   const request = { port: 4000, source: "192.168.0.0/16" };
+ *   const outcome = await checkAccess(request);
+ *   if (outcome.status === "open") return undefined;
+ *   const leaseSeconds = 60 * minutes;
+ *   const plan = await planAccess(request, { tag: "game", leaseSeconds });
+ *   if (plan.status !== "ready") throw new Error(outcome.why);
+ *   // The exact commands, a sentence each, and what they change: show them.
+ *   for (const { sentence } of plan.steps) console.log(sentence);
+ *   return await applyPlan(plan, { consent: confirm("Do this?") });
+ *   // `await using lease = …` takes it back at the end of the block.
  * }
  * ```
  *
@@ -49,6 +49,7 @@ export type {
   Plan,
   PlanOptions,
   PlanProof,
+  PlanRehearsal,
   PlanStep,
   ReadyPlan,
 } from "./plan.ts";

@@ -4,34 +4,31 @@ import { runLocal } from "./_run_local.ts";
 import { checkAccess } from "./check_access.ts";
 import { inspectFirewall } from "./inspect_firewall.ts";
 import type { Runner } from "./runner.ts";
-import { inNetns } from "./testdata/namespaces.ts";
+import { inNetns, inNetnsAll } from "./testdata/namespaces.ts";
 
 testWith({
   name: "verdicts and plans are the kernel's, on random rulesets",
   needs: ["netns", "nft", "iptables"],
   fn: async () => {
     // The seed is fixed, so that a failure comes back; it stands in the error.
-    const quick = 300;
-    const total = runs(quick, 20_000);
-    let wrong = 0;
+    const total = runs(300, 20_000);
+    const batch = total / (total > 300 ? 40 : 3);
     const sum: Record<string, number> = {};
-    for (let seed = 1; seed <= total / quick; seed++) {
-      const [counts] = await inNetns(
-        ...[
-          "against_kernel.ts",
-          String(20260100 + seed),
-          String(quick),
-        ] as const,
-      ) as [Record<string, number>];
+    const results = await inNetnsAll(
+      Array.from({ length: total / batch }, (_, i) => [
+        ...["against_kernel.ts", String(20260101 + i), String(batch)] as const,
+      ]),
+    );
+    for (const [counts] of results as [Record<string, number>][]) {
       for (const [name, n] of Object.entries(counts)) {
         sum[name] = (sum[name] ?? 0) + n;
       }
-      if (counts.rulesets! < quick / 2) wrong++;
     }
     const text = JSON.stringify(sum);
-    const { open, blocked, unknown, planned } = sum;
+    const { rulesets, open, blocked, unknown, planned } = sum;
     // It is no proof unless both happen, and almost never "unknown".
-    assert(wrong === 0 && open! >= total / 2 && blocked! >= total / 2, text);
+    assert(rulesets! >= total / 2, text);
+    assert(open! >= total / 2 && blocked! >= total / 2, text);
     assert(planned! >= total / 10, text);
     assert(unknown! <= (open! + blocked!) / 10, text);
   },

@@ -289,3 +289,31 @@ Deno.test("any list of anything is read without a crash", () => {
     );
   }));
 });
+
+Deno.test("marks past the limit are forgotten, not guessed", () => {
+  const mark = (value: number) => ({
+    mangle: { key: { meta: { key: "mark" } }, value },
+  });
+  const source = (i: number) => ({
+    match: {
+      op: "==",
+      left: { payload: { protocol: "ip", field: "saddr" } },
+      right: `10.0.0.${i}`,
+    },
+  });
+  const isMarked = {
+    match: { op: "==", left: { meta: { key: "mark" } }, right: 5 },
+  };
+  for (const [count, verdict] of [[20, "passes"], [60, "unknown"]] as const) {
+    const rules = [
+      ...Array.from({ length: count }, (_, i) => [source(i + 1), mark(i + 1)]),
+      [isMarked, drop],
+    ];
+    const request = { port: 80, source: "10.0.0.0/24" };
+    const json = ruleset({ rules, policy: "accept" });
+    assertEquals(evaluate(json, request), verdict, String(count));
+    // And the one that has the mark is known to be dropped, or not known.
+    const one = evaluate(json, { port: 80, source: "10.0.0.5" });
+    assertEquals(one, "dropped");
+  }
+});

@@ -6,7 +6,7 @@ import { inspectFirewall } from "./inspect_firewall.ts";
 import { planAccess } from "./plan_access.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Ran, Runner } from "./runner.ts";
-import { forbidden, recording } from "./testdata/recorded.ts";
+import { forbidden, recording, undoing } from "./testdata/recorded.ts";
 
 const MAC = Object.values(
   JSON.parse(recording("macos/application_firewall.json")),
@@ -84,7 +84,7 @@ Deno.test("any answers of any tools end in a verdict, with a reason", async () =
         at = 0;
         const plan = await planAccess(asked, options);
         if (plan.status !== "ready") return;
-        for (const step of [...plan.steps, ...plan.revert!]) {
+        for (const step of [...plan.steps, ...undoing(plan.steps)]) {
           // An absolute path, and no word that could lock anybody out.
           assert(/^(\/|C:\\Windows\\)/.test(step.argv[0]!));
           const words = `${step.argv.join(" ")} ${step.stdin} ${

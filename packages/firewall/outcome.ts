@@ -32,8 +32,8 @@ export interface Blocker {
   /** The handle of the rule; undefined when the policy of the chain drops. */
   readonly handle: number | undefined;
   /**
-   * The rule itself, as its tool prints it, or its name; left out where a handle
-   * says it all.
+   * The rule as `iptables-save`, pf or ipfw prints it, or its name on Windows;
+   * left out where a handle says it all.
    */
   readonly rule?: string;
 }

@@ -14,6 +14,11 @@ export interface PlanStep {
   readonly sentence: string;
   /** What an encoded argument of the command says, for reading. */
   readonly script?: string;
+  /**
+   * The command that takes exactly this back, on Windows, macOS and FreeBSD:
+   * to be run in the other order. Left out where that of another step does.
+   */
+  readonly undo?: PlanStep;
 }
 
 /** What a plan changes, found by asking about every port before and after. */
@@ -25,6 +30,14 @@ export interface PlanProof {
   readonly compared: number;
   /** Those that change, such as `tcp ipv4 8080 from 10.0.0.0/8`. */
   readonly changed: readonly string[];
+}
+
+/** How a plan fared on a copy of the firewall. */
+export interface PlanRehearsal {
+  /** `left-out` where it could not be tried; a `failed` one is refused. */
+  readonly status: "passed" | "failed" | "left-out";
+  /** What was seen. */
+  readonly why: string;
 }
 
 /**
@@ -64,16 +77,27 @@ export interface ReadyPlan {
   readonly after: Outcome;
   /** What it changes, and that it changes nothing else. */
   readonly proof?: PlanProof;
+  /** How it fared on a copy, where that was asked for. */
+  readonly rehearsal?: PlanRehearsal;
   /** What to run, in this order. */
   readonly steps: readonly PlanStep[];
-  /**
-   * The commands that take exactly this back, on Windows, macOS and FreeBSD.
-   */
-  readonly revert?: readonly PlanStep[];
 }
 
 /** Options for {@linkcode planAccess}. */
 export interface PlanOptions extends AskOptions {
+  /**
+   * Whether to open on networks that are marked as public too (Windows).
+   *
+   * @default {false}
+   */
+  readonly publicNetworks?: boolean | undefined;
+  /**
+   * Whether a program may be let in on every port, and with it every script
+   * that an interpreter runs, where the system has no narrower rule (macOS).
+   *
+   * @default {false}
+   */
+  readonly wholeProgram?: boolean | undefined;
   /**
    * Whose rules they are: 1 to 100 of `A-Z a-z 0-9 . _ : -`, not starting
    * with `-`. Nothing else, for comments are printed unquoted into files that are run at boot.
@@ -96,16 +120,12 @@ export interface PlanOptions extends AskOptions {
    */
   readonly overrideDeny?: boolean | undefined;
   /**
-   * Whether to open on networks that are marked as public too (Windows).
+   * Tries the plan on a copy of the firewall in a network namespace of its own
+   * before it is given out, with a real packet; what fails there is refused.
+   * It needs unshare, nsenter, ip, mount, bash, and what the plan uses, and
+   * takes about a quarter of a second.
    *
    * @default {false}
    */
-  readonly publicNetworks?: boolean | undefined;
-  /**
-   * Whether a program may be let in on every port, and with it every script
-   * that an interpreter runs, where the system has no narrower rule (macOS).
-   *
-   * @default {false}
-   */
-  readonly wholeProgram?: boolean | undefined;
+  readonly rehearse?: boolean | undefined;
 }

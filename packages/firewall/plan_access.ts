@@ -1,8 +1,10 @@
 import { readLinux } from "./_linux_facts.ts";
 import { markOf } from "./_mark.ts";
-import { otherSystem } from "./_other_system.ts";
 import { planLinux } from "./_plan_linux.ts";
 import { checkRequest } from "./_request.ts";
+import { otherSystem } from "./_other_system.ts";
+import { runLocal } from "./_run_local.ts";
+import { rehearse } from "./_twin.ts";
 import { notReadYet } from "./inspect_firewall.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import type { AccessRequest } from "./request.ts";
@@ -38,24 +40,40 @@ export async function planAccess(
   request: AccessRequest,
   options: PlanOptions = {},
 ): Promise<Plan> {
-  const system = options.system ?? Deno.build.os;
-  const asked = checkRequest(request, system);
+  const other = otherSystem(options.system ?? Deno.build.os);
+  if (other !== undefined) {
+    const tag = checkTag(options.tag ?? "holdfast");
+    const { plan } = await other.plan(request, tag, options);
+    return plan.status === "ready" ? { ...plan, request } : plan;
+  }
+  const asked = checkRequest(request);
   const tag = checkTag(options.tag ?? "holdfast");
   options.signal?.throwIfAborted();
-  const other = otherSystem(system);
-  if (other !== undefined) return (await other.plan(asked, tag, options)).plan;
+  const system = options.system ?? Deno.build.os;
   if (system !== "linux") {
     const why = notReadYet(system);
     return { status: "refused", why, outcome: { status: "unknown", why } };
   }
   const leaseSeconds = checkLease(options.leaseSeconds);
   const id = newId();
-  const plan = planLinux(await readLinux(options, asked), asked, {
+  const facts = await readLinux(options, asked);
+  const terms = {
     ...{ tag, id, leaseSeconds, mark: markOf(tag, id) },
     now: Date.now() / 1000,
     overrideDeny: options.overrideDeny ?? false,
-  });
-  return plan.status === "ready" ? { ...plan, request } : plan;
+  };
+  const plan = planLinux(facts, asked, terms);
+  if (plan.status !== "ready") return plan;
+  if (options.rehearse !== true) return { ...plan, request };
+  const run = options.run ?? runLocal;
+  const rehearsal = await rehearse(plan, facts, asked, terms, run);
+  return rehearsal.status === "failed"
+    ? {
+      status: "refused",
+      why: `Its rehearsal failed: ${rehearsal.why}`,
+      outcome: plan.before,
+    }
+    : { ...plan, request, rehearsal };
 }
 
 /** Eight letters and digits that no other lease has. */

@@ -170,7 +170,10 @@ export async function reconcile(
 ): Promise<readonly string[]> {
   const { place, release } = await openWorkplace(options);
   try {
-    return await place.ledger.exclusive(() => cleanUp(place));
+    const { ledger } = place;
+    return await ledger.exclusive(async () =>
+      await cleanUp(place, await look(place))
+    );
   } finally {
     await release();
   }

@@ -133,7 +133,12 @@ Deno.test("windows evaluator: what it says of many packets holds for each", () =
 });
 
 Deno.test("windows evaluator: the local subnet, and what comes by Teredo", () => {
-  const verdict = (text: string, source: string, nets?: readonly string[]) => {
+  const verdict = (
+    text: string,
+    source: string,
+    nets?: readonly string[],
+    own?: string,
+  ) => {
     const family = source.includes(":") ? "ipv6" : "ipv4";
     return evaluateProfile(
       settings(false),
@@ -151,6 +156,7 @@ Deno.test("windows evaluator: the local subnet, and what comes by Teredo", () =>
         port: 80,
         source: parsePrefix(source)!.span,
         program: "C:\\x.exe",
+        own: own === undefined ? undefined : parsePrefix(own)!.span,
         localNets: nets?.map((net) => parsePrefix(net)!.span),
       },
     ).type;
@@ -180,6 +186,12 @@ Deno.test("windows evaluator: the local subnet, and what comes by Teredo", () =>
   assertEquals(verdict("IFType=Wireless|", "10.0.0.1"), "unknown");
   assertEquals(verdict("RPort=5000|", "10.0.0.1"), "unknown");
   assertEquals(verdict("LA4=10.0.0.1|", "10.0.0.1"), "unknown");
+  const own = (text: string, address: string) =>
+    verdict(text, "10.0.0.1", [], address);
+  assertEquals(own("LA4=192.0.2.0/24|", "192.0.2.5"), "open");
+  assertEquals(own("LA4=192.0.2.0/24|", "192.0.3.5"), "blocked");
+  assertEquals(own("LA6=fe80::/10|", "192.0.2.5"), "blocked");
+  assertEquals(own("LA4=no|", "192.0.2.5"), "unknown");
   assertEquals(verdict("RA4=10.0.0.999|", "10.0.0.1"), "unknown");
 });
 
@@ -332,6 +344,7 @@ const spec: fc.Arbitrary<WindowsSpec> = fc.record({
     ["public"] as const,
   ),
   remote: fc.constantFrom(["LocalSubnet"], ["10.0.0.0/8"]),
+  local: fc.constantFrom(undefined, "192.0.2.5"),
   program: fc.option(hostile.map((text) => `C:\\${text}`), { nil: undefined }),
 });
 

@@ -7,7 +7,13 @@ import { planAccess } from "./plan_access.ts";
 import type { Plan, PlanOptions } from "./plan.ts";
 import type { AccessRequest } from "./request.ts";
 import type { Call, Ran } from "./runner.ts";
-import { forbidden, machineOf, recording, said } from "./testdata/recorded.ts";
+import {
+  forbidden,
+  machineOf,
+  recording,
+  said,
+  undoing,
+} from "./testdata/recorded.ts";
 
 const POLICY_KEY =
   "HKLM\\SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy";
@@ -241,7 +247,7 @@ Deno.test("windows: one narrow rule, in PowerShell or netsh", async () => {
     `NetSecurity\\New-NetFirewallRule -PolicyStore PersistentStore -Name '${name}' -DisplayName '${name}' -Group 'app:1' -Direction Inbound -Action Allow -Protocol TCP -LocalPort 4000 -Profile Domain,Private -RemoteAddress 'LocalSubnet' -EdgeTraversalPolicy Block -Program 'C:\\Program Files\\Server\\server.exe' | Out-Null`,
   );
   assertEquals(
-    narrow.revert![0]!.script!.split("\n").at(-1),
+    undoing(narrow.steps)[0]!.script!.split("\n").at(-1),
     `NetSecurity\\Remove-NetFirewallRule -PolicyStore PersistentStore -Name '${name}'`,
   );
   assertEquals(narrow.after.status, "would-open");
@@ -361,8 +367,26 @@ Deno.test("windows: what a plan does not do", async () => {
   assertMatch(v4.steps[0]!.script!, /'0\.0\.0\.0\/1','128\.0\.0\.0\/1'/);
   for (const ready of [everywhere, v4]) {
     if (ready.status !== "ready") continue;
-    for (const step of [...ready.steps, ...ready.revert!]) {
+    for (const step of [...ready.steps, ...undoing(ready.steps)]) {
       assert(!forbidden(step.script!), step.script);
+    }
+  }
+});
+
+Deno.test("a wrong program is refused by name and value, and nothing is run", async () => {
+  for (const system of ["windows", "darwin", "freebsd"]) {
+    for (
+      const program of ["", "node", "a\nb", "/a\u0000", "/".repeat(2000), 7]
+    ) {
+      const run = () => Promise.reject(new Error("It was run"));
+      const request = { port: 80, program: program as string };
+      for (const call of [checkAccess, planAccess]) {
+        await assertRejects(
+          () => call(request, { run, system }),
+          TypeError,
+          "program must be a full path",
+        );
+      }
     }
   }
 });

@@ -1,6 +1,6 @@
 /**
- * The environment by which systemd and its like tell a process which sockets
- * it has: sd_listen_fds(3). Pure.
+ * The environment by which a process is told which sockets it has: systemd's
+ * sd_listen_fds(3), NGINX= of nginx, EINHORN_FD_n of einhorn. Pure.
  */
 import { HandoffError } from "./error.ts";
 
@@ -46,14 +46,46 @@ export function requireSocketName(name: string): void {
   );
 }
 
+/** How a program is told of its sockets. */
+export type InheritanceProtocol =
+  /** `LISTEN_FDS`, `LISTEN_FDNAMES` and `LISTEN_PID`: sd_listen_fds(3). */
+  | "systemd"
+  /** `NGINX=3;4;`, by which nginx takes over from another nginx. */
+  | "nginx"
+  /** `EINHORN_FD_COUNT` and `EINHORN_FD_n`. */
+  | "einhorn"
+  /** One socket as standard input and output. */
+  | "inetd";
+
+/** All of them. */
+export const PROTOCOLS: readonly InheritanceProtocol[] = [
+  "systemd",
+  "nginx",
+  "einhorn",
+  "inetd",
+];
+
 /** The variables for a child; `LISTEN_PID` is the child's own to set. */
 export function listenVariables(
   names: readonly string[],
   control: boolean,
+  protocol: InheritanceProtocol = "systemd",
 ): Record<string, string> {
+  const fds = names.map((_, index) => FIRST_FD + index);
+  const told: Record<string, string> = protocol === "nginx"
+    ? { NGINX: fds.map((fd) => `${fd};`).join("") }
+    : protocol === "einhorn"
+    ? {
+      EINHORN_FD_COUNT: String(fds.length),
+      ...Object.fromEntries(
+        fds.map((fd, index) => [`EINHORN_FD_${index}`, String(fd)]),
+      ),
+    }
+    : protocol === "systemd"
+    ? { LISTEN_FDS: String(names.length), LISTEN_FDNAMES: names.join(":") }
+    : {};
   return {
-    LISTEN_FDS: String(names.length),
-    LISTEN_FDNAMES: names.join(":"),
+    ...told,
     ...(control
       ? { HOLDFAST_CONTROL_FD: String(FIRST_FD + names.length) }
       : undefined),
@@ -109,7 +141,7 @@ function uniqueNames(names: readonly string[]): string[] {
 }
 
 function parseNumber(
-  name: ListenVariable,
+  name: string,
   text: string,
   min: number,
   max: number,
@@ -126,4 +158,40 @@ function badInheritance(what: string): HandoffError {
     "handoff/bad-inheritance",
     `Cannot take over sockets: ${what}: start this program by spawnWithSockets, systemd or another that follows sd_listen_fds(3)`,
   );
+}
+
+/**
+ * The descriptors that einhorn or nginx told of, by name (`einhorn.0`,
+ * `nginx.0`); `undefined` when neither did.
+ *
+ * @throws {HandoffError} `handoff/bad-inheritance`
+ */
+export function parseOtherInheritance(
+  get: (name: string) => string | undefined,
+):
+  | {
+    readonly names: string[];
+    readonly fds: number[];
+    readonly used: string[];
+  }
+  | undefined {
+  const count = get("EINHORN_FD_COUNT");
+  if (count !== undefined) {
+    const total = parseNumber("EINHORN_FD_COUNT", count, 0, SOCKETS_MAX);
+    const used = Array.from({ length: total }, (_, i) => `EINHORN_FD_${i}`);
+    return {
+      used: ["EINHORN_FD_COUNT", ...used],
+      names: used.map((_, i) => `einhorn.${i}`),
+      fds: used.map((name) => parseNumber(name, get(name) ?? "", 0, 65_535)),
+    };
+  }
+  const nginx = get("NGINX");
+  if (nginx === undefined) return undefined;
+  // ngx_add_inherited_sockets(): numbers, each ended by ";" or ":".
+  const parts = nginx.split(/[;:]/).filter((part) => part !== "");
+  return {
+    used: ["NGINX"],
+    names: parts.map((_, i) => `nginx.${i}`),
+    fds: parts.map((part) => parseNumber("NGINX", part, 0, 65_535)),
+  };
 }

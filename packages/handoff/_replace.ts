@@ -30,9 +30,8 @@ export async function replaceProcess(
     ? closing
     : AbortSignal.any([closing, options.signal]);
   signal.throwIfAborted();
-  const successor = await spawnWithSockets(options.command, {
+  const successor = await spawnWithSockets(options.command, sockets, {
     ...options,
-    sockets,
     control: true,
     signal: undefined,
   });

@@ -151,9 +151,8 @@ async function runProgram(run: Run): Promise<number> {
   }
   // Before the program starts: a signal in between is meant for it too.
   using signals = new Signals();
-  const child = await spawnWithSockets(run.command, {
+  const child = await spawnWithSockets(run.command, sockets, {
     args: run.args,
-    sockets,
     stdin: "inherit",
     stdout: run.json ? "piped" : "inherit",
   });

@@ -8,9 +8,8 @@
  *
  * // Any program that knows systemd's LISTEN_FDS can take the socket.
  * using web = await listen({ port: 0 });
- * const child = await spawnWithSockets("sh", {
+ * const child = await spawnWithSockets("sh", { web }, {
  *   args: ["-c", 'test "$LISTEN_FDNAMES" = web && test -S /dev/fd/3'],
- *   sockets: { web },
  * });
  * const status = await child.status;
  * assert(status.success);
@@ -29,7 +28,12 @@ export {
   type HandoffErrorCode,
   type HandoffErrorOptions,
 } from "./error.ts";
-export { inheritedSockets, type InheritedSocketsOptions } from "./inherit.ts";
+export type { InheritanceProtocol } from "./_listen_fds.ts";
+export {
+  InheritedSockets,
+  inheritedSockets,
+  type InheritedSocketsOptions,
+} from "./inherit.ts";
 export {
   listen,
   type PassableListenOptions,
@@ -44,6 +48,7 @@ export type {
   ReceiveSource,
 } from "./receive_options.ts";
 export { receiveSockets, SocketReceiver } from "./receiver.ts";
+export { sdNotify, type SdState } from "./sd_notify.ts";
 export {
   openSender,
   type SenderOptions,
@@ -63,7 +68,11 @@ export {
   SocketConn,
   type SocketConnAddrs,
 } from "./socket_conn.ts";
-export { spawnWithSockets, type SpawnWithSocketsOptions } from "./spawn.ts";
+export {
+  type PassableSocket,
+  spawnWithSockets,
+  type SpawnWithSocketsOptions,
+} from "./spawn.ts";
 export {
   type ControlChannel,
   SpawnedProcess,

@@ -1,17 +1,35 @@
 import { spawn, type StdioOptions } from "node:child_process";
-import type { Socket } from "node:net";
+import type { Socket as DatagramSocket } from "node:dgram";
+import type { Server, Socket } from "node:net";
 import { SocketDuplex } from "./_duplex.ts";
-import type { KeptSocket } from "./_kept_socket.ts";
 import { notSupported } from "./_not_supported.ts";
-import { FIRST_FD, listenVariables, requireSocketName } from "./_listen_fds.ts";
+import {
+  FIRST_FD,
+  type InheritanceProtocol,
+  listenVariables,
+  PROTOCOLS,
+  requireSocketName,
+} from "./_listen_fds.ts";
+import { type Passing, passingOf } from "./_passing.ts";
 import { HandoffError } from "./error.ts";
-import { keptSocketOf, type PassableListener } from "./listener.ts";
+import type { DetachedSocket } from "./detached_socket.ts";
+import type { PassableListener } from "./listener.ts";
 import { SpawnedProcess } from "./spawned.ts";
 
 const SHELL = "/bin/sh";
 // LISTEN_PID must be the id of the very process that takes the sockets, which
 // only that process knows before it is started.
 const SET_PID_AND_BECOME = 'LISTEN_PID=$$; export LISTEN_PID; exec "$@"';
+
+const BECOME = 'exec "$@"';
+
+/** A socket that {@linkcode spawnWithSockets} passes. */
+export type PassableSocket =
+  | PassableListener<Deno.Addr>
+  | DetachedSocket
+  | Server
+  | Socket
+  | DatagramSocket;
 
 /** Options for {@linkcode spawnWithSockets}. */
 export interface SpawnWithSocketsOptions {
@@ -22,12 +40,11 @@ export interface SpawnWithSocketsOptions {
    */
   readonly args?: readonly string[] | undefined;
   /**
-   * The listeners to pass, by name. They arrive in this order from descriptor
-   * 3 on, and stay open here too.
+   * How the program is told of the sockets.
    *
-   * @default {{}}
+   * @default {"systemd"}
    */
-  readonly sockets?: Readonly<Record<string, PassableListener>> | undefined;
+  readonly protocol?: InheritanceProtocol | undefined;
   /**
    * Variables for the program, added to this process's own.
    *
@@ -68,17 +85,27 @@ export interface SpawnWithSocketsOptions {
    * @default {false}
    */
   readonly control?: boolean | undefined;
+  /**
+   * Whether to open node's channel to the program, over which `sendSocket`
+   * gives it more sockets later, without FFI. Deno and Node programs find it by
+   * themselves, others by `NODE_CHANNEL_FD`.
+   *
+   * @default {false}
+   */
+  readonly channel?: boolean | undefined;
   /** Sends the program SIGTERM when aborted. */
   readonly signal?: AbortSignal | undefined;
 }
 
 /**
- * Starts a program that inherits listening sockets, in the way of systemd's
- * socket activation: descriptors from 3 on, `LISTEN_FDS`, `LISTEN_FDNAMES`,
- * and `LISTEN_PID`. Python, Go, Rust, gunicorn and many others take them in
- * without further ado; in Deno, `inheritedSockets` does.
+ * Starts a program that inherits sockets, by name, from descriptor 3 on. By
+ * default it is told of them as by systemd's socket activation: `LISTEN_FDS`,
+ * `LISTEN_FDNAMES`, and `LISTEN_PID`. Python, Go, Rust, gunicorn and many others
+ * take them in without further ado; in Deno, `inheritedSockets` does. Other
+ * protocols: `NGINX=`, `EINHORN_FD_n`, and inetd, where the one socket is
+ * standard input and output.
  *
- * The listeners stay open here. While both processes accept, the kernel gives
+ * The sockets stay open here. While both processes accept, the kernel gives
  * each connection to one of them.
  *
  * The program must leave the sockets non-blocking, as it finds them, for as
@@ -91,9 +118,8 @@ export interface SpawnWithSocketsOptions {
  * import { assert } from "@std/assert";
  *
  * using listener = await listen({ port: 0 });
- * const child = await spawnWithSockets("sh", {
+ * const child = await spawnWithSockets("sh", { web: listener }, {
  *   args: ["-c", 'test "$LISTEN_FDS" = 1 && test "$LISTEN_PID" = $$'],
- *   sockets: { web: listener },
  * });
  * const status = await child.status;
  * assert(status.success);
@@ -105,18 +131,20 @@ export interface SpawnWithSocketsOptions {
  */
 export async function spawnWithSockets(
   command: string,
+  sockets: Readonly<Record<string, PassableSocket>> = {},
   options: SpawnWithSocketsOptions = {},
 ): Promise<SpawnedProcess> {
-  const { sockets = {}, control = false, signal } = options;
+  const { control = false, signal, protocol = "systemd" } = options;
   signal?.throwIfAborted();
   if (Deno.build.os === "windows") throw notSupported("pass sockets");
   const names = Object.keys(sockets);
   names.forEach(requireSocketName);
-  const kept = Object.values(sockets).map(keptSocketOf);
+  requireProtocol(protocol, names.length, options);
+  const kept = Object.values(sockets).map(passingOf);
   const env = {
     ...(options.clearEnv ? undefined : ownEnv()),
     ...options.env,
-    ...listenVariables(names, control),
+    ...listenVariables(names, control, protocol),
   };
   const process = await start(command, options, env, kept);
   if (signal !== undefined) killOnAbort(process, signal);
@@ -127,28 +155,38 @@ function start(
   command: string,
   options: SpawnWithSocketsOptions,
   env: Record<string, string>,
-  kept: readonly KeptSocket[],
+  kept: readonly Passing[],
 ): Promise<SpawnedProcess> {
   const { args = [], stdin = "null", control = false } = options;
-  const held: { readonly socket: KeptSocket; readonly fd: number }[] = [];
+  const { protocol = "systemd" } = options;
+  const held: { readonly socket: Passing; readonly fd: number }[] = [];
   return new Promise((resolve, reject) => {
     try {
       for (const socket of kept) held.push({ socket, fd: socket.duplicate() });
+      const fds = held.map(({ fd }) => fd);
+      const inetd = protocol === "inetd" ? fds.splice(0) : [];
       const stdio: StdioOptions = [
-        stdin === "null" ? "ignore" : "inherit",
-        nodeStdio(options.stdout),
+        inetd[0] ?? (stdin === "null" ? "ignore" : "inherit"),
+        inetd[0] ?? nodeStdio(options.stdout),
         nodeStdio(options.stderr),
-        ...held.map(({ fd }) => fd),
+        ...fds,
       ];
       if (control) stdio.push("pipe");
+      if (options.channel) stdio.push("ipc");
       const child = spawn(
         SHELL,
-        ["-c", SET_PID_AND_BECOME, "sh", command, ...args],
+        [
+          "-c",
+          protocol === "systemd" ? SET_PID_AND_BECOME : BECOME,
+          "sh",
+          command,
+          ...args,
+        ],
         { stdio, env, ...(options.cwd ? { cwd: options.cwd } : undefined) },
       );
       child.on("error", (error) => reject(spawnFailed(command, error)));
       if (child.pid === undefined) return; // The error event follows.
-      const last = child.stdio.at(FIRST_FD + held.length) as unknown as Socket;
+      const last = child.stdio.at(FIRST_FD + fds.length) as unknown as Socket;
       const channel = control ? new SocketDuplex(last) : null;
       resolve(new SpawnedProcess(child, channel));
     } catch (error) {
@@ -158,6 +196,25 @@ function start(
       for (const { socket, fd } of held) socket.release(fd);
     }
   });
+}
+
+function requireProtocol(
+  protocol: InheritanceProtocol,
+  count: number,
+  options: SpawnWithSocketsOptions,
+): void {
+  if (!PROTOCOLS.includes(protocol)) {
+    throw new TypeError(
+      `Cannot pass sockets by ${JSON.stringify(protocol)}: use one of ${
+        PROTOCOLS.join(", ")
+      }`,
+    );
+  }
+  if (protocol !== "inetd") return;
+  if (count === 1 && !options.control && !options.channel) return;
+  throw new TypeError(
+    `Cannot pass ${count} sockets as inetd does: it passes exactly one, and no channel beside it: use another protocol`,
+  );
 }
 
 function nodeStdio(

@@ -1,10 +1,17 @@
+import type { PassableListener } from "./listener.ts";
 import type { SpawnWithSocketsOptions } from "./spawn.ts";
 
 /** Options for {@linkcode Upgrader.upgrade}. */
 export interface UpgradeOptions
-  extends Omit<SpawnWithSocketsOptions, "control" | "signal"> {
+  extends Omit<SpawnWithSocketsOptions, "control" | "protocol" | "signal"> {
   /** The program that takes over. */
   readonly command: string;
+  /**
+   * The listeners to pass, by name.
+   *
+   * @default {all that this upgrader gave out, but for closed ones}
+   */
+  readonly sockets?: Readonly<Record<string, PassableListener>> | undefined;
   /**
    * Stops the program from changing its state, and gives that state. Called
    * when the successor has loaded its code; the listeners are paused by then.

@@ -48,10 +48,16 @@ export async function askServer(
   const plain = isNotUnderstood(message) && !signal.aborted
     ? await exchange(packet, server, question, signal, false)
     : message;
+  if (plain instanceof Unsent) return { kind: "unsent", error: plain.error };
   return plain === undefined ? { kind: "silent" } : readAnswer(plain, question);
 }
 
-/** The message that answers; `undefined` where none came. */
+/** Why no socket could be opened: that is no silence of the server. */
+class Unsent {
+  constructor(readonly error: unknown) {}
+}
+
+/** The message that answers, or why not; `undefined` where none came. */
 async function exchange(
   packet: DnsPacket,
   server: DnsServer,
@@ -77,7 +83,7 @@ async function exchange(
   let cut: unknown;
   if (mayBindFor(server.hostname)) {
     const message = await byDatagram(server, bytes, read, signal);
-    if (message === undefined || !isTruncated(message)) return message;
+    if (message instanceof Unsent || !isTruncated(message)) return message;
     cut = message;
   }
   const whole = await byTcp(server, bytes, signal).then(
@@ -108,9 +114,11 @@ function byDatagram(
     };
     const silent = (): void => end(undefined);
     signal.addEventListener("abort", silent, { once: true });
-    socket.on("error", () => {
+    socket.on("error", (error) => {
       failed = true;
-      silent();
+      // After the signal nobody has been told yet: it was to be bound first.
+      if (over && !bound) return resolve(undefined);
+      end(bound ? undefined : new Unsent(error));
     });
     socket.on("message", (answer, from) => {
       // Anybody can send here: what is no answer of this server is not heard.

@@ -47,6 +47,12 @@ const RESOLV_CONF = "/etc/resolv.conf";
 const HOSTS = "/etc/hosts";
 
 const cache = new DnsCache();
+/**
+ * The questions under way: the same one is not asked twice at once, which would
+ * also make forged answers likelier to fit (RFC 5452 §5).
+ */
+const flights = new Map<string, Promise<Outcome>>();
+type Outcome = readonly [DnsAnswer, DnsServer | undefined];
 /** Who answered last, by the servers that were to choose from. */
 const answered = new Map<string, string>();
 const LISTS_MAX = 32;
@@ -123,17 +129,20 @@ async function lookUpOne(
   const timer = setTimeout(() => limit.abort(), deadlineMs);
   const ends = signal ? [signal, limit.signal] : [limit.signal];
   try {
-    const [answer, server] = await raceServers({
-      servers: preferred(servers, list),
-      headStartMs: options.headStartMs,
-      rounds: ROUNDS,
-      pause: pauseUntil,
-      ask: (server, signal) => {
-        const id = crypto.getRandomValues(new Uint16Array(1))[0]!;
-        const { loopback } = options;
-        return askServer(server, { id, name, type, loopback }, signal);
-      },
-    }, AbortSignal.any(ends));
+    const { headStartMs, loopback } = options;
+    const [answer, server] = await together(
+      `${key} ${headStartMs}`,
+      (signal) =>
+        raceServers({
+          servers: preferred(servers, list),
+          ...{ headStartMs, rounds: ROUNDS, pause: pauseUntil },
+          ask: (server, signal) => {
+            const id = crypto.getRandomValues(new Uint16Array(1))[0]!;
+            return askServer(server, { id, name, type, loopback }, signal);
+          },
+        }, signal),
+      AbortSignal.any(ends),
+    );
     signal?.throwIfAborted();
     if (server === undefined && known !== undefined) {
       return { answer: addresses(known), stale: true, server: undefined };
@@ -143,6 +152,47 @@ async function lookUpOne(
     return { answer, stale: false, server: server && textOf(server) };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+/**
+ * Joins the same question where it is under way. Who asks may leave, by its own
+ * signal: then one of those who joined asks on.
+ */
+async function together(
+  key: string,
+  ask: (signal: AbortSignal) => Promise<Outcome>,
+  signal: AbortSignal,
+): Promise<Outcome> {
+  for (;;) {
+    const flight = flights.get(key);
+    if (flight === undefined) break;
+    const outcome = await unlessAborted(flight, signal);
+    if (outcome === undefined) return [{ kind: "silent" }, undefined];
+    if (outcome[0].kind !== "silent") return outcome;
+  }
+  const flight = ask(signal);
+  flights.set(key, flight);
+  try {
+    return await flight;
+  } finally {
+    if (flights.get(key) === flight) flights.delete(key);
+  }
+}
+
+/** `undefined` when the signal is aborted first. */
+async function unlessAborted<T>(
+  promise: Promise<T>,
+  signal: AbortSignal,
+): Promise<T | undefined> {
+  const { promise: aborted, resolve } = Promise.withResolvers<undefined>();
+  const end = (): void => resolve(undefined);
+  signal.addEventListener("abort", end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await Promise.race([promise, aborted]);
+  } finally {
+    signal.removeEventListener("abort", end);
   }
 }
 

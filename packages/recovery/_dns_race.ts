@@ -24,6 +24,7 @@ const TELLING: readonly DnsAnswer["kind"][] = [
   "server-failure",
   "refused",
   "malformed",
+  "unsent",
   "silent",
 ];
 

@@ -27,6 +27,8 @@ export type DnsAnswer =
   | { readonly kind: "sinkhole"; readonly address: string }
   | { readonly kind: "server-failure" }
   | { readonly kind: "refused" }
+  /** No socket could be opened to ask by. */
+  | { readonly kind: "unsent"; readonly error: unknown }
   /** No answer in time. */
   | { readonly kind: "silent" }
   /** Whatever came is no answer to this question. */

@@ -88,7 +88,8 @@ export interface Findings {
   readonly tls: Verdict | "silent" | "works" | undefined;
   readonly service: "answers" | "silent" | undefined;
   readonly mtu: MtuState;
-  readonly idle: "dropped" | "held" | undefined;
+  /** `ended`: by the service itself; `untried`: nobody could be asked. */
+  readonly idle: "dropped" | "ended" | "held" | "untried" | undefined;
   readonly brokers: readonly {
     readonly url: string;
     readonly failure: Verdict | undefined;

@@ -37,6 +37,10 @@ export function isFault(failure: Verdict | undefined): boolean {
   return failure !== undefined && failure.failure !== "permission-missing";
 }
 
+const UNHEARD: ReadonlySet<string> = new Set([
+  ...["silent", "not-allowed", "not-asked"],
+]);
+
 /** Whether anything from beyond the own link has answered. */
 export function heardFromFar({ servers, connects, portal }: Findings): boolean {
   // An unreachable host may be said so by this one.
@@ -44,9 +48,7 @@ export function heardFromFar({ servers, connects, portal }: Findings): boolean {
     failure === undefined || failure.failure === "refused"
   );
   return answered ||
-    (servers ?? []).some(({ kind, alive }) =>
-      alive || kind !== "silent" && kind !== "not-allowed"
-    ) ||
+    (servers ?? []).some(({ kind, alive }) => alive || !UNHEARD.has(kind)) ||
     portal.state !== "unknown";
 }
 

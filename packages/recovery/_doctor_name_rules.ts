@@ -4,7 +4,7 @@ import { heardFromFar, type Ladder } from "./_doctor_ladder.ts";
 
 /** Judges the look-up, and what its silence means. */
 export function judgeNames(findings: Findings, ladder: Ladder): void {
-  const { target, name, hops } = findings;
+  const { target, name } = findings;
   const servers = findings.servers?.filter(({ kind }) =>
     kind !== "not-allowed"
   );
@@ -26,25 +26,15 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
       fix: "Put a line such as `nameserver 192.0.2.1` into /etc/resolv.conf",
     });
   }
-  const list = servers.map(({ server, kind }) => `${server}: ${kind}`).join(
-    "; ",
-  );
+  const told = servers.map(({ server, kind }) => `${server}: ${kind}`);
+  const list = told.join("; ");
+  if (servers.every(({ kind }) => kind === "not-asked")) {
+    ladder.unknown("names", "There was no name to ask for");
+    return judgeInternet(findings, ladder);
+  }
   const silent = servers.filter(({ kind }) => kind === "silent");
   if (silent.length === servers.length) {
-    if (!heardFromFar(findings) && Object.values(hops).includes(true)) {
-      return ladder.fail("internet", "upstream-silent", {
-        what: "The router answers, and nothing beyond it does",
-        evidence: `Next hop fine; ${list}`,
-        fix:
-          "See whether the router is online; restart it or call its provider",
-      });
-    }
-    return ladder.fail("names", "resolver-silent", {
-      what: "No name server answers",
-      evidence: list,
-      fix:
-        "Name another server in /etc/resolv.conf, or pass servers to resolve()",
-    });
+    return judgeSilence(findings, list, ladder);
   }
   const kinds = new Set(servers.map(({ kind }) => kind));
   if (kinds.has("sinkhole")) {
@@ -82,6 +72,23 @@ export function judgeNames(findings: Findings, ladder: Ladder): void {
     }, true);
   }
   ladder.ok("names", list);
+}
+
+/** None of the servers answers. */
+function judgeSilence(findings: Findings, list: string, ladder: Ladder): void {
+  if (!heardFromFar(findings) && Object.values(findings.hops).includes(true)) {
+    return ladder.fail("internet", "upstream-silent", {
+      what: "The router answers, and nothing beyond it does",
+      evidence: `Next hop fine; ${list}`,
+      fix: "See whether the router is online; restart it or call its provider",
+    });
+  }
+  return ladder.fail("names", "resolver-silent", {
+    what: "No name server answers",
+    evidence: list,
+    fix:
+      "Name another server in /etc/resolv.conf, or pass servers to resolve()",
+  });
 }
 
 /** For an address there are no name servers to tell. */

@@ -38,6 +38,8 @@ export interface RemotePlan {
   readonly brokers: readonly string[];
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly idleMs: number;
+  /** The caller's alone: the idle check comes on top of the deadline. */
+  readonly signal: AbortSignal | undefined;
 }
 
 /** What the host says of the way to some addresses. */
@@ -149,7 +151,8 @@ function askServers(
           askServer(server, question(), ends)
         ),
       ]);
-      const { kind } = answer;
+      // Whether sockets can be opened is told by a rung of its own.
+      const kind = answer.kind === "unsent" ? "silent" : answer.kind;
       return {
         ...{ server: textOf(server), kind },
         alive: kind !== "silent" || await alive,

@@ -110,7 +110,9 @@ function judgeAddresses(
       what: "An address is still being checked, and cannot be used yet",
       evidence: `${tentative.address} is tentative`,
       fix: "Wait 1 to 2 s (whenUsable does), then try again",
-    });
+    }, usable.length > 0 && worksBesides(findings));
+  } else if (usable.length === 0 && all.length > 0 && worksBesides(findings)) {
+    ladder.ok("address", "Link-local addresses alone, and they do");
   } else if (usable.length === 0) {
     ladder.fail("address", "no-address", {
       what: "The interface has no address",

@@ -186,6 +186,12 @@ function judgeAnswers(
 
 function judgeIdle({ idle }: Findings, ladder: Ladder): void {
   if (idle === "held") ladder.ok("idle", "An idle connection stays open");
+  if (idle === "untried") {
+    ladder.unknown("idle", "It takes a target that is open and speaks HTTP");
+  }
+  if (idle === "ended") {
+    ladder.unknown("idle", "The service itself ends idle connections sooner");
+  }
   if (idle !== "dropped") return;
   ladder.fail("idle", "idle-dropped", {
     what: "Connections that are idle are forgotten on the way",

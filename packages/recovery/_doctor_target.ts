@@ -11,6 +11,9 @@ import {
   checkPathMtu,
   type PortalState,
 } from "./network_checks.ts";
+import { pauseUntil } from "./_pause.ts";
+import { timedReader } from "./timed_reader.ts";
+import { writeAll } from "./write_all.ts";
 
 /** How long one answer may take: three of these fit into the deadline. */
 export const ASK_MS = 1_500;
@@ -64,9 +67,11 @@ export async function probeTarget(
       timeoutMs: 2 * ASK_MS,
     }),
     clock === undefined ? undefined : checkClock(clock, checks),
-    page !== undefined && plan.idleMs > 0
-      ? idleFor(target!, plan.idleMs)
-      : undefined,
+    plan.idleMs === 0
+      ? undefined
+      : page === undefined
+      ? "untried" as const
+      : idleFor(target!, plan),
   ]);
   return { tls: secured, service, mtu, clockMs, idle };
 }
@@ -114,27 +119,30 @@ async function answers(
 /** Whether a connection that was idle for so long still answers. */
 async function idleFor(
   target: DialTarget,
-  idleMs: number,
-): Promise<"dropped" | "held" | undefined> {
-  const conn = await dial(target, { deadlineMs: CONNECT_MS }).catch(() => null);
-  if (conn === null) return undefined;
-  const timer = setTimeout(() => conn.close(), idleMs + ASK_MS);
+  { tls, idleMs, signal }: RemotePlan,
+): Promise<Findings["idle"]> {
+  const options = {
+    ...{ deadlineMs: CONNECT_MS, retry: () => false },
+    signal,
+  };
+  const conn: Deno.Conn | undefined =
+    await (tls === undefined
+      ? dial(target, options)
+      : dial(target, { ...options, tls })).catch(() => undefined);
+  if (conn === undefined) return undefined;
   try {
-    await new Promise((resolve) => setTimeout(resolve, idleMs));
+    await pauseUntil(idleMs, signal ?? NEVER);
+    if (signal?.aborted) return undefined;
     const { hostname } = target;
-    await conn.write(
-      new TextEncoder().encode(`HEAD / HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`),
-    );
-    const count = await conn.read(new Uint8Array(1));
-    return count === null ? "dropped" : "held";
+    const request = `HEAD / HTTP/1.1\r\nHost: ${hostname}\r\n\r\n`;
+    await writeAll(conn, new TextEncoder().encode(request));
+    const bytes = await timedReader(conn).read(ASK_MS);
+    return bytes === null ? "ended" : "held";
   } catch {
     return "dropped";
   } finally {
-    clearTimeout(timer);
-    try {
-      conn.close();
-    } catch {
-      // The timer closed it.
-    }
+    conn.close();
   }
 }
+
+const NEVER = new AbortController().signal;

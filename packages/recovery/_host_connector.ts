@@ -4,8 +4,9 @@
  */
 import { isIP } from "node:net";
 import { closedOnAbort, connectTcp, handshake } from "./_connectors.ts";
+import { wireName } from "./_dns_config.ts";
 import { serversFor } from "./_dns_query.ts";
-import { parseServer } from "./_dns_arguments.ts";
+import { parseServer } from "./_arguments.ts";
 import { type Family, familyOf } from "./_eyeballs.ts";
 import { openHost } from "./_open_host.ts";
 import { mayReach } from "./_permissions.ts";
@@ -47,7 +48,8 @@ export function hostConnector(
           );
           answered();
           const conn = tls === undefined ? tcp : await handshake(
-            ...[tcp, target.hostname, tls === true ? {} : tls, signal] as const,
+            ...[tcp, certifiedName(target.hostname)] as const,
+            ...[tls === true ? {} : tls, signal] as const,
           );
           if (proof === undefined) return conn;
           return await closedOnAbort(() => conn, { signal }, async () => {
@@ -62,6 +64,13 @@ export function hostConnector(
   };
 }
 
+/** As certificates have it: in ASCII, and without a zone. */
+function certifiedName(hostname: string): string {
+  return isIP(hostname) === 0
+    ? wireName(hostname) ?? hostname
+    : hostname.replace(/%.*$/, "");
+}
+
 type LookUps = Partial<Record<Family, Promise<string[]>>>;
 
 /** An address is itself; a name is looked up, one family at a time. */
@@ -73,8 +82,12 @@ function lookUpsOf(
   if (isIP(hostname) !== 0) {
     return { [familyOf(hostname)]: Promise.resolve([hostname]) };
   }
-  // The system looks the name up by itself, whichever family it finds.
-  if (options === false) return { v6: Promise.resolve([hostname]) };
+  // The system looks the name up by itself, whichever family it finds; Deno takes
+  // none that is not in ASCII.
+  // deno-lint-ignore no-control-regex -- that is what is looked for
+  const isAscii = /^[\x00-\x7f]*$/.test(hostname);
+  const bySystem = [isAscii ? hostname : certifiedName(hostname)];
+  if (options === false) return { v6: Promise.resolve(bySystem) };
   const families = options.families ?? FAMILIES;
   const unknown = new Set<Family>();
   const asking = mayAsk(options);
@@ -90,13 +103,13 @@ function lookUpsOf(
         const found = answer?.addresses.map(({ address }) => address);
         return found?.every((address) => mayReach(address, port))
           ? found
-          : [hostname];
+          : bySystem;
       },
       (error) => {
         // It may stand in another book than DNS (mDNS, NIS): the system knows.
         if (isUnknown(error)) unknown.add(family);
         if (unknown.size < families.length) throw error;
-        return [hostname];
+        return bySystem;
       },
     ),
   ]));

@@ -2,6 +2,7 @@
  * Opens one connection to a host: looks its name up, races its addresses, and
  * takes the first that is proved. The shell of `_eyeballs.ts`.
  */
+import { isIP } from "node:net";
 import { closeQuietly } from "./_connectors.ts";
 import {
   type Eyeballs,
@@ -51,6 +52,7 @@ export async function openHost<C extends Closable>(
 }
 
 interface Attempt {
+  readonly address: string;
   readonly family: Family;
   readonly at: number;
   readonly controller: AbortController;
@@ -61,6 +63,7 @@ class HostRace<C extends Closable> {
   readonly #settled: PromiseWithResolvers<C> = Promise.withResolvers();
   readonly #attempts: Map<number, Attempt> = new Map();
   readonly #errors: unknown[] = [];
+  readonly #lookUpErrors: unknown[] = [];
   readonly #beganAt: number = performance.now();
   #state: Eyeballs;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -95,7 +98,7 @@ class HostRace<C extends Closable> {
       const found = (addresses: readonly string[]): void =>
         this.#feed({ type: "found", family: family as Family, addresses });
       lookUp!.then(found, (error) => {
-        this.#errors.push(error);
+        this.#lookUpErrors.push(error);
         found([]);
       });
     }
@@ -134,7 +137,7 @@ class HostRace<C extends Closable> {
   ): Promise<void> {
     const controller = new AbortController();
     const at = performance.now();
-    this.#attempts.set(id, { family, at, controller });
+    this.#attempts.set(id, { address, family, at, controller });
     if (family === "v6") this.#sixAt ??= at;
     const answered = (): void => {
       if (family === "v6") this.#sixAnswered = true;
@@ -156,7 +159,9 @@ class HostRace<C extends Closable> {
 
   #remember(id: number): void {
     const now = performance.now();
-    const { family, at } = this.#attempts.get(id)!;
+    const { address, family, at } = this.#attempts.get(id)!;
+    // The system looks a name up by itself, and does not say what it took.
+    if (isIP(address) === 0) return;
     const silent = family === "v4" && this.#sixAt !== undefined &&
       !this.#sixAnswered && this.#sixAt <= at;
     this.#host.memory.take(
@@ -166,13 +171,13 @@ class HostRace<C extends Closable> {
   }
 
   #failure(): unknown {
-    const errors = [...this.#errors];
+    // That a family has no addresses is no fault where the other one has.
+    const errors = this.#errors.length > 0 ? this.#errors : this.#lookUpErrors;
     if (errors.length === 1) return errors[0];
-    const first = errors.find((error) => error instanceof Error);
-    return new AggregateError(
-      errors,
-      first instanceof Error ? first.message : "Every address failed",
+    const messages = errors.map((error) =>
+      error instanceof Error ? error.message : String(error)
     );
+    return new AggregateError(errors, [...new Set(messages)].join("; "));
   }
 
   #end(settle: () => void): void {

@@ -102,9 +102,14 @@ interface Judgement {
 function judge(error: unknown, walk: Walk): Judgement | undefined {
   if (walk.left-- <= 0 || walk.seen.has(error)) return undefined;
   walk.seen.add(error);
-  const own = judgeOne(error, walk);
+  const siblings = children(get(error, "errors"));
+  const one = judgeOne(error, walk);
+  // The message of several errors may quote any of them.
+  const quotes = siblings.length > 0 && string(error, "code") === "" &&
+    !BY_NAME.has(string(error, "name"));
+  const own = one && quotes ? { ...one, weak: true } : one;
   if (own !== undefined && !own.weak) return own;
-  const below = [get(error, "cause"), ...children(get(error, "errors"))]
+  const below = [get(error, "cause"), ...siblings]
     .filter((inner) => inner !== undefined && inner !== null)
     .map((inner) => judge(inner, walk))
     .filter((judgement) => judgement !== undefined);

@@ -159,6 +159,20 @@ Deno.test("of several the most hopeful counts, in any order", () => {
   ));
 });
 
+Deno.test("the message of several errors, which quotes them, decides nothing", () => {
+  const texts = [
+    "Connection refused (os error 111)",
+    "Network is unreachable (os error 101)",
+    "invalid peer certificate: UnknownIssuer",
+  ];
+  for (let i = 0; i < texts.length; i++) {
+    const turned = [...texts.slice(i), ...texts.slice(0, i)];
+    const errors = turned.map((text) => new Error(text));
+    const all = new AggregateError(errors, turned.join("; "));
+    assertEquals(classify(all, { system: "linux" }).failure, "refused");
+  }
+});
+
 Deno.test("a time-out gives way to what stands below it", () => {
   const error = new DOMException("Cannot dial", "TimeoutError");
   assertEquals(classify(error).failure, "syn-blackhole");

@@ -11,8 +11,10 @@
  *
  * @module
  */
+import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { doctor } from "./_cli_doctor.ts";
+import { wireName } from "./_dns_config.ts";
 import { classify } from "./classify.ts";
 import { dial } from "./dial.ts";
 import type { AttemptEvent, DialTarget } from "./dial_options.ts";
@@ -110,6 +112,13 @@ function parseTarget(text: string): DialTarget {
       }: it is not HOST:PORT: write for example example.com:443 or [::1]:443`,
     );
   }
+  if (isIP(hostname) === 0 && wireName(hostname) === undefined) {
+    throw new UsageError(
+      `Cannot check ${
+        JSON.stringify(text)
+      }: ${hostname} is neither a name nor an address`,
+    );
+  }
   return { hostname, port };
 }
 
@@ -141,9 +150,8 @@ function parseUrl(
   flag: string,
   example: string,
 ): string {
-  if (URL.canParse(text) && schemes.includes(new URL(text).protocol)) {
-    return text;
-  }
+  const url = URL.parse(text);
+  if (url && url.hostname !== "" && schemes.includes(url.protocol)) return text;
   throw new UsageError(
     `Cannot diagnose: ${flag} ${
       JSON.stringify(text)

@@ -222,6 +222,7 @@ Deno.test("finish() closes so that the other side reads everything", async () =>
   assertEquals(await client.read(got), 13);
   assertEquals(await client.read(got), null);
   assertEquals([await client.finish(), await finishing], [true, true]);
+  await assertRejects(() => client.finish({ deadlineMs: NaN }), RangeError);
   const [alone, silent] = await pair();
   using _silent = silent;
   assertEquals(await latched(alone).finish({ deadlineMs: 20 }), false);

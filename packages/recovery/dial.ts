@@ -1,6 +1,6 @@
 import { isIP } from "node:net";
 import { Dialling } from "./_dialling.ts";
-import { checkFamilies, checkName } from "./_dns_arguments.ts";
+import { checkFamilies, checkName, checkTargets } from "./_arguments.ts";
 import { hostConnector } from "./_host_connector.ts";
 import { checkNumber } from "./_options.ts";
 import { TIMER_MAX_MS } from "./_pause.ts";
@@ -78,7 +78,7 @@ export async function dial<T extends DialTarget>(
   const targets = Array.isArray(target)
     ? target as readonly T[]
     : [target as T];
-  checkTargets(targets);
+  checkTargets("dial", targets);
   const limits = {
     deadlineMs: options.deadlineMs ?? 10_000,
     attemptMs: options.attemptMs ?? 5_000,
@@ -112,24 +112,4 @@ function connectorOf<T extends DialTarget>(
     }
   }
   return hostConnector(options as DialTcpOptions);
-}
-
-function checkTargets(targets: readonly DialTarget[]): void {
-  if (targets.length === 0) {
-    throw new TypeError("Cannot dial: there is no target: pass at least one");
-  }
-  for (const { hostname, port } of targets) {
-    if (typeof hostname !== "string" || hostname === "") {
-      throw new TypeError(
-        `Cannot dial: hostname must be a name or an address: current value is ${
-          JSON.stringify(hostname)
-        }`,
-      );
-    }
-    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
-      throw new RangeError(
-        `Cannot dial: port must be an integer from 1 to 65535: current value is ${port}`,
-      );
-    }
-  }
 }

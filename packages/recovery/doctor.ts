@@ -4,6 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
+import { checkName, checkTargets, checkUrl } from "./_arguments.ts";
 import { probeRemote, type RemotePlan } from "./_doctor_remote.ts";
 import {
   readConflict,
@@ -97,6 +98,7 @@ const HTTP_PORTS = [80, 443, 8080];
  * ```
  *
  * @throws {RangeError} When a number is out of bounds.
+ * @throws {TypeError} When the target is no name or address, or a URL is none.
  * @throws The reason of the signal.
  */
 export async function diagnose(
@@ -105,6 +107,13 @@ export async function diagnose(
   const { deadlineMs = 5_000, idleMs = 0, signal } = options;
   checkNumber("diagnose", "deadlineMs", deadlineMs, 100, 3_600_000);
   checkNumber("diagnose", "idleMs", idleMs, 0, 86_400_000);
+  const { target, portalUrl = PORTAL_URL, brokers = [] } = options;
+  if (target !== undefined) {
+    checkTargets("diagnose", [target]);
+    if (isIP(target.hostname) === 0) checkName(target.hostname);
+  }
+  if (portalUrl !== false) checkUrl("portalUrl", portalUrl);
+  for (const broker of brokers) checkUrl("broker", broker);
   signal?.throwIfAborted();
   const from = performance.now();
   const limit = new AbortController();
@@ -143,7 +152,7 @@ function planOf(options: DiagnoseOptions): RemotePlan {
     portalUrl: portal === false ? undefined : portal,
     brokers: options.brokers ?? [],
     environment: options.environment ?? {},
-    idleMs,
+    ...{ idleMs, signal: options.signal },
   };
 }
 

@@ -5,6 +5,7 @@ import { assert, assertEquals, assertRejects } from "@std/assert";
 import fc from "fast-check";
 import type { Findings } from "./_doctor_findings.ts";
 import { forbids, linksOf, routeOf } from "./_doctor_local.ts";
+import { classify } from "./classify.ts";
 import { judgeFindings } from "./_doctor_rules.ts";
 import { readHead } from "./_http_probe.ts";
 import { diagnose } from "./doctor.ts";
@@ -66,6 +67,45 @@ Deno.test("nothing wrong: every rung is fine, and no cause is named", () => {
   const { causes, steps } = judgeFindings(HEALTHY);
   assertEquals(causes, []);
   assert(steps.every(({ state }) => state === "ok"), JSON.stringify(steps));
+});
+
+Deno.test("an address that is checked, or reaches no further than the link, spoils nothing that works", () => {
+  const [link] = HEALTHY.links!;
+  const [address] = link!.addresses;
+  const addresses = {
+    tentative: [address!, { ...address!, tentative: true }],
+    "link-local": [{ ...address!, linkLocal: true }],
+  };
+  for (const [name, list] of Object.entries(addresses)) {
+    const found = { ...HEALTHY, links: [{ ...link!, addresses: list }] };
+    const minor = judgeFindings(found).causes.filter(({ minor }) => !minor);
+    assertEquals(minor, [], name);
+    // Where nothing works it is the cause.
+    const { causes } = judgeFindings({
+      ...{ ...found, portal: { state: "unknown", why: "No" }, servers: [] },
+      connects: HEALTHY.connects.map((connect) => ({
+        ...connect,
+        ...{ failure: classify({ code: "ETIMEDOUT" }), silent: true },
+      })),
+    });
+    assertEquals(causes[0]?.step, "address", name);
+  }
+});
+
+Deno.test("a name server that was asked for nothing has not answered", () => {
+  const findings: Findings = {
+    ...HEALTHY,
+    servers: [{ server: "192.0.2.53:53", kind: "not-asked", alive: false }],
+    portal: { state: "unknown", why: "Nobody was asked" },
+    hops: { "192.0.2.254": false },
+    connects: HEALTHY.connects.map((connect) => ({
+      ...connect,
+      ...{ failure: classify({ code: "ETIMEDOUT" }), silent: true },
+    })),
+  };
+  assertEquals(judgeFindings(findings).causes[0]?.id, "gateway-silent");
+  const { steps } = judgeFindings({ ...findings, target: undefined });
+  assertEquals(steps.find(({ id }) => id === "names")?.state, "unknown");
 });
 
 Deno.test("what cannot be asked is unknown, and no cause", () => {
@@ -172,6 +212,17 @@ Deno.test("a route that forbids is told by its prefix, bit by bit", () => {
 
 Deno.test("diagnose() says what is wrong with its arguments, and obeys its signal", async () => {
   await assertRejects(() => diagnose({ deadlineMs: 1 }), RangeError);
+  for (
+    const [options, message] of [
+      [{ target: { hostname: "foo..bar", port: 1 } }, "foo..bar"],
+      [{ target: { hostname: "a.test", port: 0 } }, "current value is 0"],
+      [{ portalUrl: "nowhere" }, 'portalUrl "nowhere"'],
+      [{ brokers: ["mqtt://"] }, 'broker "mqtt://"'],
+    ] as const
+  ) {
+    const error = await assertRejects(() => diagnose(options), Error, message);
+    assert(error instanceof TypeError || error instanceof RangeError);
+  }
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(() => diagnose({ signal }), Error, "enough");
 });

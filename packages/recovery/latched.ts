@@ -1,3 +1,5 @@
+import { checkNumber } from "./_options.ts";
+import { TIMER_MAX_MS } from "./_pause.ts";
 import { RecoveryError } from "./errors.ts";
 
 /** Options for {@linkcode latched}. */
@@ -25,6 +27,7 @@ export interface Latched extends Disposable {
    * @param limits How long and how much it goes on reading, 5 s and 1 MiB by
    * default.
    * @returns Whether the other side ended in time.
+   * @throws {RangeError} When a limit is out of bounds; the connection is open.
    */
   finish(limits?: {
     readonly deadlineMs?: number;
@@ -100,6 +103,8 @@ class LatchedConn implements Latched {
       readonly bytes?: number;
     } = {},
   ): Promise<boolean> {
+    checkNumber("finish", "deadlineMs", deadlineMs, 0, TIMER_MAX_MS);
+    checkNumber("finish", "bytes", bytes, 0);
     const timer = setTimeout(() => this.close(), deadlineMs);
     try {
       await this.#conn.closeWrite();

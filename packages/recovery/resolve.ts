@@ -4,7 +4,7 @@
  * @module
  */
 import { isIP } from "node:net";
-import { checkFamilies, checkName, parseServer } from "./_dns_arguments.ts";
+import { checkFamilies, checkName, parseServer } from "./_arguments.ts";
 import {
   type FamilyAnswer,
   lookUp,
@@ -90,7 +90,8 @@ export interface Resolved {
  * `Deno.resolveDns` and `Deno.connect` do not; a dead server costs the head
  * start of the next; a middlebox that swallows AAAA costs 50 ms; when nobody
  * answers, addresses from before serve for a day; an address that no host has
- * is no answer. It holds no thread, so that a hung look-up delays no file.
+ * is no answer. It holds no thread, so that a hung look-up delays no file; and
+ * who asks for a name that is asked for already waits for the same answer.
  *
  * ```ts
  * import { resolve } from "@holdfast/recovery/resolve";
@@ -113,6 +114,7 @@ export interface Resolved {
  * @throws {Deno.errors.NotCapable} When no server may be asked.
  * @throws {TypeError} When it cannot be a name, a server is no address, or a
  * family is none.
+ * @throws What the system says when no socket can be opened, such as EMFILE.
  * @throws The reason of the signal.
  * @see {@link https://www.rfc-editor.org/rfc/rfc8305#section-3 | RFC 8305 §3},
  * {@link https://www.rfc-editor.org/rfc/rfc8767 | RFC 8767}
@@ -251,13 +253,17 @@ const FAILURES: Readonly<
 function failureOf(
   name: string,
   answers: readonly FamilyAnswer[],
-): RecoveryError {
+): unknown {
   const kinds = new Set(answers.map(({ answer }) => answer.kind));
   // That there is no such name is true of all its types.
   const kind = kinds.has("no-such-name") && !kinds.has("no-data")
     ? "no-such-name"
     : (Object.keys(FAILURES) as DnsAnswer["kind"][])
       .find((kind) => kinds.has(kind)) ?? "silent";
+  const unsent = answers.find(({ answer }) => answer.kind === "unsent");
+  if (kind === "silent" && unsent?.answer.kind === "unsent") {
+    return unsent.answer.error;
+  }
   return failure(name, kind);
 }
 

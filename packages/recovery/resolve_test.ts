@@ -143,6 +143,32 @@ Deno.test("when nobody answers any more, addresses from before serve; a denial e
   );
 });
 
+Deno.test("look-ups of one name at once are one question, which each may leave", async () => {
+  await using dns = await startDnsServer(PUBLIC);
+  const options = {
+    ...{ servers: [dns.address], hosts: false, families: ["v4"] as const },
+    deadlineMs: 600_000,
+  };
+  const many = Array.from({ length: 50 }, () => resolve("once.test", options));
+  for (const { addresses } of await Promise.all(many)) {
+    assertEquals(addresses[0]?.address, PUBLIC.four);
+  }
+  assertEquals(dns.asked, ["A once.test"]);
+  // The one that asks leaves, and another one goes on.
+  dns.silent = true;
+  const abort = new AbortController();
+  const [first, second] = [
+    resolve("left.test", { ...options, signal: abort.signal }),
+    resolve("left.test", options),
+  ];
+  const short = resolve("left.test", { ...options, deadlineMs: 20 });
+  assertEquals(await codeOf(() => short), "recovery/resolver-silent");
+  abort.abort(new Error("enough"));
+  await assertRejects(() => first, Error, "enough");
+  dns.silent = false;
+  assertEquals((await second).addresses[0]?.address, PUBLIC.four);
+});
+
 Deno.test("hung look-ups hold no file up", async () => {
   await using dns = await startDnsServer(PUBLIC);
   dns.silent = true;
@@ -290,4 +316,26 @@ testWith({
       "./no_servers_driver.ts",
       "mount --bind /dev/null /etc/resolv.conf; ip link set lo up",
     ),
+});
+
+testWith({
+  name:
+    "a look-up for which no socket can be opened says so, and not at its end",
+  needs: ["linux", "sh"],
+  async fn() {
+    const { stdout, stderr } = await new Deno.Command("sh", {
+      args: [
+        ...["-c", 'ulimit -n 64; exec "$@"', "sh", Deno.execPath(), "run"],
+        ...["--no-prompt", "--no-check", "--allow-net", "--allow-read"],
+        new URL("./testdata/no_descriptors_driver.ts", import.meta.url)
+          .pathname,
+      ],
+      env: { NO_COLOR: "1" },
+    }).output();
+    const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
+    assert(text(stdout).startsWith("["), text(stderr));
+    assertEquals(JSON.parse(text(stdout)), [
+      ...["192.0.2.4", "fd-exhausted", "192.0.2.4"],
+    ]);
+  },
 });

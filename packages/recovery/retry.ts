@@ -46,9 +46,9 @@ export interface RetryOptions extends BackoffOptions {
 
 /**
  * Does something until it works, as {@linkcode classify} judges its failures:
- * at once after a cut connection, with backoff while a service starts, after the
- * next change of the network where that is what it takes; never what cannot
- * help. Only for what may be done twice.
+ * at once after a first cut connection, and with backoff else; with a `pause` also
+ * as soon as the network has changed, and not while it is down. What cannot help
+ * is not tried again. Only for what may be done twice.
  *
  * ```ts
  * import { retry } from "@holdfast/recovery";

@@ -147,11 +147,12 @@ class Supervised<C extends Closable> extends EventReader<AcceptEvent>
         });
         failures = 0;
       }
-      if (this.#hasRoom()) return conn;
+      let kept = false;
       try {
-        conn.close();
-      } catch {
-        // Its client was first.
+        kept = this.#hasRoom();
+        if (kept) return conn;
+      } finally {
+        if (!kept) closeNow(conn);
       }
       const total = ++this.#shed;
       this.#emitter.emit({ type: "connection-shed", reason: "no-room", total });
@@ -199,5 +200,13 @@ class Supervised<C extends Closable> extends EventReader<AcceptEvent>
       retryInMs,
     });
     await pauseUntil(retryInMs, this.#closing.signal);
+  }
+}
+
+function closeNow(conn: Closable): void {
+  try {
+    conn.close();
+  } catch {
+    // Its client was first.
   }
 }

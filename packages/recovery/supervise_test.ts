@@ -165,6 +165,20 @@ Deno.test("a failed accept is a pause and an event, whatever failed", async () =
   assertEquals(closed, 1);
 });
 
+Deno.test("a hasRoom that throws leaves no connection open", async () => {
+  let closed = 0;
+  using listener = superviseAccept({
+    accept: () => Promise.resolve({ close: () => void closed++ }),
+    close() {},
+  }, {
+    hasRoom: () => {
+      throw new Error("cannot count");
+    },
+  });
+  await assertRejects(() => listener.accept(), Error, "cannot count");
+  assertEquals(closed, 1);
+});
+
 Deno.test("without room a client is sent away at once, and is not left waiting", async () => {
   let room = 1;
   const plain = Deno.listen({ hostname, port: 0 });

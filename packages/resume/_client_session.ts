@@ -1,6 +1,7 @@
 import { backoff } from "@holdfast/recovery/backoff";
 import { Conn } from "./_conn.ts";
 import { withDeadline } from "./_deadline.ts";
+import { setTimerReferenced } from "./_deno.ts";
 import {
   type Granted,
   openSession,
@@ -9,10 +10,11 @@ import {
 } from "./_handshake_client.ts";
 import { HandshakeIo } from "./_handshake_io.ts";
 import { inRange, requireKey, streamSettings } from "./_options.ts";
-import { closeQuietly } from "./_pipe.ts";
+import { followPath } from "./_path_follow.ts";
 import { NO_BYTES, REFUSAL } from "./_records.ts";
 import { afterRefusal } from "./_refusal.ts";
 import { REPLACES_TRANSPORT } from "./_replaces_transport.ts";
+import { dialOrAbort, RedialTry } from "./_redial_try.ts";
 import { StreamCore } from "./_stream_core.ts";
 import { ProtocolViolation } from "./_wire.ts";
 import type { ConnectOptions, Dial } from "./connect_options.ts";
@@ -47,6 +49,8 @@ export class ClientSession {
   #replaceAgain = false;
   #movedTo: string | undefined;
   #wake: () => void = () => {};
+  #try: RedialTry | undefined; // The last one, under way or over.
+  readonly #dialTimeoutMs: number;
 
   constructor(dial: Dial, options: ConnectOptions) {
     this.#dial = dial;
@@ -57,15 +61,13 @@ export class ClientSession {
       requireKey(presharedKey.key, presharedKey.id);
     }
     this.#core = new StreamCore({ ...this.#settings, closeIsHeard: true });
-    const { redialMaxMs = 5_000 } = options;
+    const { redialMaxMs = 5_000, dialTimeoutMs = 15_000 } = options;
+    this.#dialTimeoutMs = inRange("dialTimeoutMs", dialTimeoutMs, 1, 600_000);
     const maxMs = inRange("redialMaxMs", redialMaxMs, FIRST_REDIAL_MS, 1e9);
     this.#delay = backoff({ firstMs: FIRST_REDIAL_MS, maxMs });
     const { signal } = options;
     if (signal !== undefined) {
-      const onAbort = (): void => {
-        this.#conn?.abort();
-        this.stop();
-      };
+      const onAbort = (): void => (this.#conn?.abort(), this.stop());
       signal.addEventListener("abort", onAbort, { once: true });
       this.#ends.push(() => signal.removeEventListener("abort", onAbort));
     }
@@ -73,7 +75,7 @@ export class ClientSession {
 
   async open(): Promise<ResumableConn> {
     for (let attempt = 1;; attempt++) {
-      const transport = await this.#getTransport(0);
+      const transport = await this.#getTransport(0, this.#stopped.signal);
       try {
         return await this.#open(transport);
       } catch (error) {
@@ -94,6 +96,7 @@ export class ClientSession {
     const told = this.#core.position;
     const granted = await this.#handshake(
       transport,
+      this.#stopped.signal,
       () => openSession(io, told.limit, this.#options.presharedKey),
     );
     const conn = this.#start(granted, false);
@@ -115,7 +118,10 @@ export class ClientSession {
         failsWhenDetached: this.#options.whenDetached === "fail",
       },
       {
-        detached: () => void this.#redial(),
+        detached: () => {
+          this.#try?.outdate();
+          void this.#redial();
+        },
         ended: () => this.stop(),
         noticed: (notice) => {
           if (notice.kind === "moved") this.#movedTo = notice.to;
@@ -148,21 +154,30 @@ export class ClientSession {
   /** Stops for good, at once, and gives what another process needs. */
   suspend(): ClientSnapshot {
     const { sid, secret, ttlMs } = this.#granted!;
-    const keyId = this.#conn!.keyId;
-    const nextSecret = NO_BYTES;
+    const [keyId, nextSecret] = [this.#conn!.keyId, NO_BYTES];
     const core = this.#conn!.suspend();
     const epoch = this.#epoch;
-    return { session: { sid, secret, nextSecret, keyId, epoch, core }, ttlMs };
+    const halfOpen = false;
+    return {
+      session: { sid, secret, nextSecret, keyId, epoch, core, halfOpen },
+      ttlMs,
+    };
   }
 
   #listen(conn: Conn): void {
-    const subscription = this.#options.network?.on("*", (event) => {
+    const { network } = this.#options;
+    if (network === undefined) return;
+    const stack = new DisposableStack();
+    stack.use(network.on("*", (event) => {
       if (event.type === "path-lost") conn.fence("path-lost");
-      if (REPLACES_TRANSPORT.has(event.type)) void this.#replace(conn);
+      if (REPLACES_TRANSPORT.has(event.type)) {
+        this.#try?.outdate();
+        void this.#replace(conn);
+      }
       this.#wake();
-    });
-    if (subscription === undefined) return;
-    this.#ends.push(() => subscription[Symbol.dispose]());
+    }));
+    stack.use(followPath(conn, network, () => void this.#replace(conn)));
+    this.#ends.push(() => stack.dispose());
   }
 
   /** Lets go of everything but the connection itself. */
@@ -174,32 +189,25 @@ export class ClientSession {
     for (const end of this.#ends.splice(0)) end();
   }
 
-  #handshake<T>(transport: Transport, run: () => Promise<T>): Promise<T> {
-    return withDeadline(
-      transport,
-      this.#settings.handshakeTimeoutMs,
-      this.#stopped.signal,
-      run,
-    );
+  #handshake<T>(
+    transport: Transport,
+    signal: AbortSignal,
+    run: () => Promise<T>,
+  ): Promise<T> {
+    const { handshakeTimeoutMs } = this.#settings;
+    return withDeadline(transport, handshakeTimeoutMs, signal, run);
   }
 
-  async #getTransport(attempt: number): Promise<Transport> {
-    const { signal } = this.#stopped;
+  #getTransport(attempt: number, signal: AbortSignal): Promise<Transport> {
     const movedTo = this.#movedTo;
-    const transport = await this.#dial({ attempt, movedTo, signal });
-    if (!signal.aborted) return transport;
-    closeQuietly(transport);
-    throw signal.reason;
+    return dialOrAbort(() => this.#dial({ attempt, movedTo, signal }), signal);
   }
 
   // Make before break: the old transport carries the stream until the new one
   // has been accepted. If that fails, nothing has changed.
   async #replace(conn: Conn): Promise<void> {
     if (conn.state.name !== "attached") return;
-    if (this.#redialing) {
-      this.#replaceAgain = true;
-      return;
-    }
+    if (this.#redialing) return void (this.#replaceAgain = true);
     this.#redialing = true;
     try {
       await this.#resume(conn, 1);
@@ -252,14 +260,31 @@ export class ClientSession {
   }
 
   async #resume(conn: Conn, attempt: number): Promise<void> {
+    const { signal } = this.#stopped;
+    const redial = new RedialTry(signal, attempt, this.#dialTimeoutMs);
+    this.#try = redial;
+    try {
+      const transport = await this.#getTransport(attempt, redial.signal);
+      redial.dialled();
+      await this.#resumeOver(transport, conn, redial.signal);
+    } finally {
+      redial[Symbol.dispose]();
+    }
+  }
+
+  async #resumeOver(
+    transport: Transport,
+    conn: Conn,
+    signal: AbortSignal,
+  ): Promise<void> {
     const granted = this.#granted!;
-    const transport = await this.#getTransport(attempt);
     const io = new HandshakeIo(transport);
     // Taken before it is used: no epoch is ever tried twice.
     const epoch = ++this.#epoch;
     const told = this.#core.position;
     const { peer, ttlMs, secret } = await this.#handshake(
       transport,
+      signal,
       () => resumeSession(io, granted, epoch, told),
     );
     this.#granted = { ...granted, secret, ttlMs };
@@ -289,6 +314,8 @@ export class ClientSession {
     if (error instanceof Refused && error.refusal === REFUSAL.busy) {
       return Math.max(1, error.value);
     }
+    // There was news while it was tried: that path is the old one.
+    if (this.#try?.outdated) return this.#delay(0);
     // A path that answers, and answers wrongly, is not asked at full speed.
     const floor = error instanceof ProtocolViolation ? 10 : 0;
     return Math.max(floor, this.#delay(attempt - 1));
@@ -301,7 +328,8 @@ export class ClientSession {
         this.#wake = () => {};
         resolve();
       };
-      const timer = setTimeout(done, ms);
+      const timer = setTimeout(done, Math.min(ms, 2 ** 31 - 1));
+      if (!this.#conn!.referenced) setTimerReferenced(timer, false);
       this.#wake = done;
     });
   }

@@ -3,7 +3,13 @@ import { type Alarm, alarms } from "./_alarms.ts";
 import type { ConnOwner, SessionIdentity } from "./_conn_owner.ts";
 import { commitPoint, noCommit } from "./_commit_point.ts";
 import { readableOf, writableOf } from "./_conn_streams.ts";
-import { addressText, badResource, brokenPipe, interrupted } from "./_deno.ts";
+import {
+  addressText,
+  badResource,
+  brokenPipe,
+  errorText,
+  interrupted,
+} from "./_deno.ts";
 import type { Notice } from "./_notice.ts";
 import { whyFailed } from "./_why_failed.ts";
 import { type Attachment, Pipe, type PipeHooks } from "./_pipe.ts";
@@ -73,11 +79,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.appState = identity.appState;
     this.#committed = core.consumed;
     this.#failsWhenDetached = identity.failsWhenDetached ?? false;
-    this.#state = {
-      name: "detached",
-      reason: "suspended",
-      since: performance.now(),
-    };
+    const since = performance.now();
+    this.#state = { name: "detached", reason: "suspended", since };
     this.#pipe = new Pipe(core, this, Conn.#HOOKS);
   }
 
@@ -92,7 +95,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   get closed(): Promise<void> {
     if (this.#closed === undefined) {
       this.#closed = Promise.withResolvers();
-      if (this.#over) this.#closed.resolve();
+      if (this.#over) this.#closed.resolve(this.#pipe.lastWord);
     }
     return this.#closed.promise;
   }
@@ -222,10 +225,12 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     } catch (error) {
       return Promise.reject(error);
     }
-    const done = this.#owner.commit?.(point, appState);
+    // As it is now: it is recorded a little later, and belongs to the offset.
+    const state = appState.slice();
+    const done = this.#owner.commit?.(point, state);
     if (done === undefined) return Promise.reject(noCommit());
     this.#committed = offset;
-    this.appState = appState;
+    this.appState = state;
     return done;
   }
 
@@ -252,11 +257,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #endSoon(): void {
     if (!this.core.delivered) return;
     if (this.core.done) return this.#end("closed", undefined);
-    this.#lastCall = {
-      at: Infinity,
-      slot: -1,
-      ring: () => this.#end("closed", undefined),
-    };
+    const ring = (): void => this.#end("closed", undefined);
+    this.#lastCall = { at: Infinity, slot: -1, ring };
     alarms.set(this.#lastCall, performance.now() + LAST_CALL_MS);
   }
 
@@ -283,6 +285,10 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   unref(): void {
     this.#pipe.setReferenced(false);
+  }
+  /** Whether the program waits for it. */
+  get referenced(): boolean {
+    return this.#pipe.referenced;
   }
 
   [Symbol.dispose](): void {
@@ -337,12 +343,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
 
   /** Tells that a try to get a transport failed. */
   redialFailed(attempt: number, error: unknown, retryMs: number): void {
-    this.#emitter.emit({
-      type: "redial-failed",
-      attempt,
-      error: error instanceof Error ? error.message : String(error),
-      retryMs,
-    });
+    const why = errorText(error);
+    this.#emitter.emit({ type: "redial-failed", attempt, error: why, retryMs });
   }
 
   /** Goes on over a new transport, under this epoch. */
@@ -442,10 +444,7 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     return new ResumeError(
       code,
       `Cannot go on with session ${this.sid}: ${message}`,
-      {
-        cause,
-        lastAckedOffset: this.core.acked,
-      },
+      { cause, lastAckedOffset: this.core.acked },
     );
   }
 
@@ -478,10 +477,8 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
     this.#pipe.detach();
     const state = this.core.export();
     this.#over = true;
-    this.#error = this.#makeError(
-      "resume/suspended",
-      "it was suspended, to go on in another process",
-    );
+    const message = "it was suspended, to go on in another process";
+    this.#error = this.#makeError("resume/suspended", message);
     this.#state = { name: "suspended" };
     this.#reads.reject(() => this.#error);
     this.#writes.reject(() => this.#error);
@@ -492,11 +489,10 @@ export class Conn extends EventReader<ResumeEvent> implements ResumableConn {
   #release(reason: string): void {
     if (this.#lastCall !== undefined) alarms.clear(this.#lastCall);
     this.core.leaveBudget();
-    if (this.#wakeWriters !== undefined) {
-      this.core.forgetRoom(this.#wakeWriters);
-    }
+    const wake = this.#wakeWriters;
+    if (wake !== undefined) this.core.forgetRoom(wake);
     this.#owner.ended(reason);
-    this.#closed?.resolve();
+    this.#closed?.resolve(this.#pipe.lastWord);
     this.#hasHeard();
     // Not now: inside a listener the last event still waits for its turn.
     queueMicrotask(() => this.#emitter[Symbol.dispose]());

@@ -3,9 +3,13 @@ import type { ResumableConn } from "./resumable_conn.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 
-/** The receiving direction; the connection stays open at its end. */
+/**
+ * The receiving direction; the connection stays open at its end. Cancelling
+ * closes it, as with a `Deno.TcpConn`: a read that waits could not be taken
+ * back, and would lose what it gets.
+ */
 export function readableOf(
-  conn: Pick<ResumableConn, "read">,
+  conn: Pick<ResumableConn, "read" | typeof Symbol.dispose>,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const source: UnderlyingByteSource = {
     type: "bytes",
@@ -16,6 +20,7 @@ export function readableOf(
       if (n === null) controller.close();
       request.respond(n ?? 0);
     },
+    cancel: () => conn[Symbol.dispose](),
   };
   return new ReadableStream(source, { highWaterMark: 0 });
 }

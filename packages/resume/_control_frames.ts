@@ -1,7 +1,11 @@
 import { FRAME, HEADER_BYTES, putHeader, putU64 } from "./_wire.ts";
 
-// One of each kind that an end may have to send at once, and an ACK's limit.
-const BYTES_MAX = 7 * (HEADER_BYTES + 8);
+// All that an end may have to send at once: an ACK and its limit, four PONGs,
+// two PINGs, FIN and CLOSE.
+const BYTES_MAX = 9 * HEADER_BYTES + 8;
+
+/** The ids of the PINGs of an end: nobody else reads them. */
+export const PING = { liveness: 0, close: 1, notice: 2 } as const;
 
 /** Control frames, one after the other, to be written together. */
 export class ControlFrames {

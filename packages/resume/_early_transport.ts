@@ -39,6 +39,25 @@ export class EarlyTransport implements Transport {
     return this.#io.transport.write(bytes);
   }
 
+  /** See `Deno.Conn.closeWrite`; only TLS gets here, which has it. */
+  async closeWrite(): Promise<void> {
+    await this.#conn.closeWrite?.();
+  }
+
+  /** See `Deno.Conn.ref`. */
+  ref(): void {
+    this.#conn.ref?.();
+  }
+
+  /** See `Deno.Conn.unref`. */
+  unref(): void {
+    this.#conn.unref?.();
+  }
+
+  get #conn(): Partial<Deno.Conn> {
+    return this.#io.transport as Partial<Deno.Conn>;
+  }
+
   close(): void {
     this.#io.transport.close();
   }

@@ -36,14 +36,14 @@ export class HalfOpenSessions {
     return session !== undefined && session.until > now ? session : undefined;
   }
 
-  /** Those whose clients may still come back. */
-  all(now: number): HalfOpen[] {
-    return [...this.#sessions.values()].filter(({ until }) => until > now);
-  }
-
   /** Takes it out: it is open now, and not twice. */
   take(sid: string): boolean {
     return this.#sessions.delete(sid);
+  }
+
+  /** Those that may still come, for another process. */
+  all(now: number): HalfOpen[] {
+    return [...this.#sessions.values()].filter(({ until }) => until > now);
   }
 
   get size(): number {

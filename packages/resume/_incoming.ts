@@ -5,7 +5,7 @@ import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";
 import { type HalfOpen, HalfOpenSessions } from "./_half_open.ts";
-import { HandshakeIo, writeAll } from "./_handshake_io.ts";
+import { HandshakeIo } from "./_handshake_io.ts";
 import {
   decoySecret,
   type Grant,
@@ -20,6 +20,7 @@ import {
   welcome,
 } from "./_handshake_server.ts";
 import { randomBytes, type SessionSecret } from "./_keys.ts";
+import { sayLast } from "./_last_word.ts";
 import { resetFrame } from "./_notice.ts";
 import { requireKey } from "./_options.ts";
 import { type Attachment, closeQuietly } from "./_pipe.ts";
@@ -33,6 +34,7 @@ import {
 import type { Journal } from "./_journal.ts";
 import { Session } from "./_session.ts";
 import type { Sessions } from "./_sessions.ts";
+import { StreamCore } from "./_stream_core.ts";
 import { RESET } from "./_wire.ts";
 import { Turns } from "./_turns.ts";
 import type { AcceptOptions } from "./accept_options.ts";
@@ -62,10 +64,7 @@ export interface IncomingLimits {
   readonly handshakesPerAddressMax: number;
 }
 
-const NEW_CORE: CoreState = {
-  ...{ acked: 0, sentMax: 0, unacked: NO_BYTES, finQueued: false },
-  ...{ received: 0, unread: NO_BYTES, finReceived: false, peerClosed: false },
-};
+const NO_STREAM = { sendMax: 0, window: 0, heartbeatMs: 1 };
 const BUSY_RETRY_MS = 1_000;
 const CONFLICT_RETRY_MS = 20;
 
@@ -75,7 +74,7 @@ interface Found {
   readonly half?: HalfOpen;
   readonly stored?: StoredHead;
   /** What the session had received when it ended. */
-  readonly ended?: number | undefined;
+  readonly ended?: number | "denied" | undefined;
   readonly secrets: readonly SessionSecret[];
 }
 
@@ -98,24 +97,25 @@ export class Incoming {
     this.#limits = limits;
   }
 
-  /** Sessions that their clients may take for open, for another process. */
-  halfOpen(): SessionSnapshot[] {
-    return this.#halfOpen.all(performance.now()).map((
-      { sid, secret, keyId },
-    ) => ({
-      ...{ sid, secret, nextSecret: NO_BYTES, keyId, epoch: 1 },
-      ...{ halfOpen: true, core: NEW_CORE },
-    }));
-  }
-
-  /** Knows of such a session from another process. */
-  restoreHalfOpen({ sid, secret, keyId }: SessionSnapshot): void {
-    this.#halfOpen.add(sid, secret, keyId, performance.now());
-  }
-
   /** Resolves when none is under way. */
   async settled(): Promise<void> {
     await Promise.all(this.#running);
+  }
+
+  /** Sessions whose clients may take them for open, for another process. */
+  halfOpen(): SessionSnapshot[] {
+    return this.#halfOpen.all(performance.now()).map((half) => ({
+      ...half,
+      nextSecret: NO_BYTES,
+      epoch: 1,
+      core: new StreamCore(NO_STREAM).export(),
+      halfOpen: true,
+    }));
+  }
+
+  /** Goes on with one of another process. */
+  restoreHalfOpen({ sid, secret, keyId }: SessionSnapshot): void {
+    this.#halfOpen.add(sid, secret, keyId, performance.now());
   }
 
   /** Begins the handshake of a new transport, or turns it away. */
@@ -205,22 +205,19 @@ export class Incoming {
     await this.#context.journal?.create({ sid: sid.toHex(), secret, keyId });
     await answer.send();
     await answer.confirmed();
-    if (!this.#halfOpen.take(sid.toHex())) {
-      throw new Error("a newer transport won");
-    }
     const { transport, rest } = io;
     const allowed = await this.#authorized("open", sid, keyId, transport);
     // Asked again: many may have come this far together, and only now is it
     // certain whose key it is.
     const denied = allowed ? sessions.full(keyId, 1) : "not authorized";
     if (denied !== undefined) {
-      await writeAll(transport, resetFrame(RESET.denied));
+      await sayLast(transport, resetFrame(RESET.denied), undefined);
       throw new Error(denied);
     }
-    if (stopped.aborted) {
-      // Its client has it for open: who takes over shall know of it.
-      this.#halfOpen.add(sid, secret, keyId, performance.now());
-      throw stopped.reason;
+    stopped.throwIfAborted();
+    // Not before: until it is open its client may come back to a successor.
+    if (!this.#halfOpen.take(sid.toHex()) && this.#was(sid.toHex())) {
+      throw new Error("a newer transport won");
     }
     const attachment = { transport, peer: { received: 0, limit }, told, rest };
     handOver();
@@ -228,6 +225,14 @@ export class Incoming {
     const remote = addressText(transport.remoteAddr);
     this.#context.emit({ type: "session-opened", sid: conn.sid, remote });
     this.#context.opened(conn);
+  }
+
+  // Whether there is, or was, such a session: others may only have taken its
+  // place among the half-open ones.
+  #was(sid: string): boolean {
+    const { sessions } = this.#context;
+    return sessions.find(sid) !== undefined ||
+      sessions.tombstones.find(sid, performance.now()) !== undefined;
   }
 
   async #presharedKey(keyId: Bytes): Promise<Bytes | undefined> {
@@ -265,6 +270,10 @@ export class Incoming {
       throw new Error("unknown session or bad proof");
     }
     const { known, half, stored, ended } = found;
+    if (ended === "denied") {
+      await refuseProven(io, opening, secret, REFUSAL.denied, 0);
+      throw new Error(`session ${sid} was revoked`);
+    }
     if (ended !== undefined) {
       await refuseProven(io, opening, secret, REFUSAL.gone, ended);
       throw new Error(`session ${sid} has ended`);

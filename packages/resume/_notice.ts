@@ -23,8 +23,20 @@ export type Notice =
 
 const encoder = new TextEncoder();
 
+/** A notice that fits in a frame, or a RangeError: half a place is none. */
+export function requireTellable(notice: Notice): void {
+  const bytes = notice.kind === "moved" ? encoder.encode(notice.to).length : 0;
+  if (bytes > CONTROL_PAYLOAD_MAX - 1) {
+    throw new RangeError(
+      `Cannot tell clients to move: "to" must have at most ${
+        CONTROL_PAYLOAD_MAX - 1
+      } bytes: current length is ${bytes}`,
+    );
+  }
+}
+
 /**
- * Writes a notice; a text that is too long is cut.
+ * Writes a notice, which has been checked.
  *
  * @param ping The id of a PING that follows it.
  */
@@ -33,7 +45,7 @@ export function noticeFrame(
   ping?: number,
 ): Uint8Array<ArrayBuffer> {
   const text = notice.kind === "moved" ? encoder.encode(notice.to) : [];
-  const length = 1 + Math.min(text.length, CONTROL_PAYLOAD_MAX - 1);
+  const length = 1 + text.length;
   const end = HEADER_BYTES + length;
   const out = new Uint8Array(ping === undefined ? end : end + HEADER_BYTES);
   putHeader(out, 0, FRAME.notice, length, 0);

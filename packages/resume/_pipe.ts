@@ -1,12 +1,15 @@
 /** Moves bytes between a stream's core and the transport of the day. */
 import { type Alarm, type Alarms, alarms, idleAlarms } from "./_alarms.ts";
 import { writeAll } from "./_handshake_io.ts";
+import { closeQuietly, sayLast } from "./_last_word.ts";
 import type { Position, StreamCore } from "./_stream_core.ts";
 import { resetFrame } from "./_notice.ts";
 import { ProtocolViolation, RESET } from "./_wire.ts";
 import type { Chunk } from "./_receive_buffer.ts";
 import type { DetachReason } from "./events.ts";
 import type { Transport } from "./transport.ts";
+
+export { closeQuietly } from "./_last_word.ts";
 
 // What a waiting session holds for its next read; it grows under load.
 const READ_BYTES_MIN = 256;
@@ -51,6 +54,8 @@ export class Pipe<Owner> implements Alarm {
   // Work of an older transport finds another number here, and stops.
   #generation = 0;
   #writing = false;
+  #pumping: Promise<void> | undefined;
+  #lastWord: Promise<void> | undefined;
   /** When to look again; see {@linkcode Alarm}. */
   at: number = Infinity;
   slot: number = -1;
@@ -103,20 +108,24 @@ export class Pipe<Owner> implements Alarm {
     closeQuietly(transport);
   }
 
-  /** Says, as well as it can be said, that the session is over. */
+  /**
+   * Says, as well as it can be said, that the session is over: after the write
+   * that is under way, or the peer would take it for a cut and come back.
+   */
   reset(code: number): void {
     const transport = this.#transport;
-    if (transport !== undefined && !this.#writing) {
-      transport.write(resetFrame(code)).catch(() => {}).finally(() =>
-        closeQuietly(transport)
-      );
-      this.#transport = undefined;
-      this.#generation++;
-      this.core.detach();
-      this.#alarms.clear(this);
-      return;
-    }
-    this.detach();
+    if (transport === undefined) return;
+    this.#transport = undefined;
+    this.#generation++;
+    this.core.detach();
+    this.#alarms.clear(this);
+    const writing = this.#writing ? this.#pumping : undefined;
+    this.#lastWord = sayLast(transport, resetFrame(code), writing);
+  }
+
+  /** Settles once what {@linkcode reset} says was said, or cannot be said. */
+  get lastWord(): Promise<void> | undefined {
+    return this.#lastWord;
   }
 
   /** Sends what there is to send. Cheap when there is nothing. */
@@ -128,7 +137,7 @@ export class Pipe<Owner> implements Alarm {
     this.#writing = true;
     // A write may never end: the clock that finds a dead path must run by then.
     if (this.at === Infinity) this.#arm(this.core.wakeAt(performance.now()));
-    void this.#pump(this.#generation, transport, bytes);
+    this.#pumping = this.#pump(this.#generation, transport, bytes);
   }
 
   async #pump(
@@ -249,6 +258,11 @@ export class Pipe<Owner> implements Alarm {
     } else this.kick();
   }
 
+  /** Whether the program waits for it. */
+  get referenced(): boolean {
+    return this.#referenced;
+  }
+
   /** Lets the program end, or not, while the stream is idle. */
   setReferenced(referenced: boolean): void {
     const { at, slot } = this;
@@ -265,14 +279,5 @@ export class Pipe<Owner> implements Alarm {
 
   #unrefTransport(): void {
     (this.#transport as Partial<Deno.Conn> | undefined)?.unref?.();
-  }
-}
-
-/** Closes a transport that may be closed already. */
-export function closeQuietly(transport: { close(): void }): void {
-  try {
-    transport.close();
-  } catch {
-    // It was closed by whoever noticed first.
   }
 }

@@ -2,14 +2,15 @@
  * What the store in Redis does there, in one step each. A session has three
  * keys: a hash of what it is, its output by name, and the order of the output.
  * All numbers of a stream pass as text: Lua would round those past 2^53 when it
- * prints them, and prints those past 10^14 with an exponent.
+ * prints them, and prints those past 10^14 with an exponent. An expiry is so
+ * many milliseconds from now: the clock of Redis need not be that of a server.
  */
 
 /** KEYS: hash. ARGV: expiry, then fields and values. */
 export const CREATE: string = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return 0 end
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('PEXPIREAT', KEYS[1], ARGV[1])
+redis.call('PEXPIRE', KEYS[1], ARGV[1])
 return 1`;
 
 /**
@@ -22,7 +23,7 @@ if redis.call('HGET', hash, 'epoch') ~= ARGV[1] then return false end
 if redis.call('HEXISTS', hash, 'ended') == 1 then return false end
 redis.call('HSET', hash, 'epoch', ARGV[2], 'secret', ARGV[4], 'next', ARGV[5])
 redis.call('HDEL', hash, 'seq')
-for _, key in ipairs(KEYS) do redis.call('PEXPIREAT', key, ARGV[3]) end
+for _, key in ipairs(KEYS) do redis.call('PEXPIRE', key, ARGV[3]) end
 local names = redis.call('ZRANGE', order, 0, -1)
 local frames = {}
 for i, name in ipairs(names) do
@@ -87,9 +88,9 @@ for i = 1, #KEYS / 3 do
         redis.call('HDEL', hash, 'state')
         redis.call('HSET', hash, 'ended', ended)
       end
-      redis.call('PEXPIREAT', hash, expiry)
-      redis.call('PEXPIREAT', output, expiry)
-      redis.call('PEXPIREAT', order, expiry)
+      redis.call('PEXPIRE', hash, expiry)
+      redis.call('PEXPIRE', output, expiry)
+      redis.call('PEXPIRE', order, expiry)
     end
   end
 end

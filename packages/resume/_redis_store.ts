@@ -46,7 +46,7 @@ export class RedisStore implements SessionStore {
   async create(session: NewSessionRecord): Promise<void> {
     const { sid, secret, keyId, expiresAt } = session;
     await this.#eval(CREATE, this.#keys(sid).slice(0, 1), [
-      ...[expiresAt, "epoch", 1, "secret", secret, "next", NOTHING],
+      ...[fromNow(expiresAt), "epoch", 1, "secret", secret, "next", NOTHING],
       ...["key", keyId, "written", 0, "consumed", 0, "flags", 0],
     ]);
   }
@@ -67,7 +67,7 @@ export class RedisStore implements SessionStore {
     const found = await this.#eval(
       CLAIM,
       this.#keys(sid),
-      [from, to, expiresAt, secret, nextSecret],
+      [from, to, fromNow(expiresAt), secret, nextSecret],
     ) as [Uint8Array[], Uint8Array[], Uint8Array[]] | null;
     if (found === null) return undefined;
     const [pairs, names, frames] = found;
@@ -133,7 +133,7 @@ export class RedisStore implements SessionStore {
     }
     if (appState !== undefined) fields.push("state", appState);
     return [
-      ...[epoch, ++this.#sequence, expiresAt, acked, ended ?? ""],
+      ...[epoch, ++this.#sequence, fromNow(expiresAt), acked, ended ?? ""],
       ...[fields.length / 2, frames.length, ...fields],
       ...frames.flatMap(({ from, to, frames: bytes }) => [from, to, bytes]),
     ];
@@ -142,6 +142,11 @@ export class RedisStore implements SessionStore {
   [Symbol.asyncDispose](): Promise<void> {
     return this.#redis.close();
   }
+}
+
+// In milliseconds; what is over is so soon.
+function fromNow(expiresAt: number): number {
+  return Math.max(1, Math.round(expiresAt - Date.now()));
 }
 
 function isFull(error: unknown): boolean {

@@ -20,6 +20,9 @@ import {
 const SEGMENT_BYTES_MIN = 4 * 1024;
 const SEGMENT_BYTES_MAX = 1024 * 1024;
 const SPARES_MAX = 2;
+// What a stream may hold although others have taken all memory: a program that
+// must answer before it reads on could never give back what it has not read.
+const SHARE_MIN = 4 * 1024;
 
 /** See the module's comment. */
 export class SendBuffer {
@@ -64,8 +67,9 @@ export class SendBuffer {
 
   /** How many bytes `append` would take. */
   get room(): number {
-    const own = this.#capacity - (this.#end - this.#acked);
-    return Math.max(0, Math.min(own, this.#budget?.left ?? Infinity));
+    const held = this.#end - this.#acked;
+    const shared = Math.max(this.#budget?.left ?? Infinity, SHARE_MIN - held);
+    return Math.max(0, Math.min(this.#capacity - held, shared));
   }
 
   /** Takes as much as fits and tells how much. */

@@ -27,6 +27,8 @@ export interface SessionsContext {
   readonly memoryMax: number;
   readonly onListenerError: ((error: unknown) => void) | undefined;
   readonly journal: Journal | undefined;
+  /** How many wait for the program to accept them, over or not. */
+  unaccepted(): number;
   ended(sid: string, reason: string): void;
 }
 
@@ -84,9 +86,8 @@ export class Sessions {
   /** Why there is no room for another session; `undefined` where there is. */
   full(keyId: Bytes, handshakes: number): string | undefined {
     const { sessionsMax, sessionsPerKeyMax } = this.#context;
-    if (this.#sessions.size + handshakes > sessionsMax) {
-      return "too many sessions";
-    }
+    const most = Math.max(this.#sessions.size, this.#context.unaccepted());
+    if (most + handshakes > sessionsMax) return "too many sessions";
     const ofKey = this.#perKey.get(keyId.toHex()) ?? 0;
     if (keyId.length > 0 && ofKey >= sessionsPerKeyMax) {
       return "too many sessions with this key";
@@ -223,10 +224,10 @@ export class Sessions {
     this.#count(keyId, -1);
     this.#record(session, reason);
     const elsewhere = reason === "suspended" || reason === "resume/taken-over";
-    if (!elsewhere && reason !== "resume/denied") {
+    if (!elsewhere) {
       const secrets = [session.secret, session.next ?? session.secret];
-      const now = performance.now();
-      this.tombstones.bury(sid, secrets, core.receivedMark, now);
+      const mark = reason === "resume/denied" ? "denied" : core.receivedMark;
+      this.tombstones.bury(sid, secrets, mark, performance.now());
     }
     this.#context.ended(sid, reason);
   }
@@ -242,7 +243,7 @@ export class Sessions {
 
   /** Ends a session for good; its client is told, and cannot come back. */
   revoke(sid: string): boolean {
-    this.tombstones.forget(sid);
+    this.tombstones.deny(sid);
     const session = this.#sessions.get(sid);
     if (session === undefined) return false;
     const { conn } = session;
@@ -275,18 +276,21 @@ export class Sessions {
       keyId: session.conn.keyId,
       epoch: session.epoch,
       core: session.conn.suspend(),
+      halfOpen: false,
     }));
   }
 
-  /** Ends every session with a last word to its client. */
-  shutDown(): void {
-    this.forEach((conn) =>
+  /** Ends every session with a last word to its client; settles when it is said. */
+  async shutDown(): Promise<void> {
+    const conns = [...this.#sessions.values()].map(({ conn }) => conn);
+    for (const conn of conns) {
       conn.shutDown(
         RESET.shutdown,
         "resume/server-closed",
         "the server was closed",
-      )
-    );
+      );
+    }
     this.tombstones.clear();
+    await Promise.all(conns.map(({ closed }) => closed));
   }
 }

@@ -4,10 +4,11 @@
  * asked for. Everything that decides whether a byte is lost or doubled is here.
  */
 import type { CoreOptions, CoreState, Position } from "./_core_state.ts";
-import { ControlFrames } from "./_control_frames.ts";
+import { ControlFrames, PING } from "./_control_frames.ts";
 import { type FrameHandler, FrameParser } from "./_frame_parser.ts";
 import { Liveness } from "./_liveness.ts";
 import { type Notice, noticeFrame, readNotice, Telling } from "./_notice.ts";
+import { PendingPongs } from "./_pending_pongs.ts";
 import { type Chunk, ReceiveBuffer } from "./_receive_buffer.ts";
 import { SafePoint } from "./_safe_point.ts";
 import { SendBuffer } from "./_send_buffer.ts";
@@ -17,10 +18,6 @@ import { FRAME, getU64, ProtocolViolation, RESET } from "./_wire.ts";
 // An acknowledgement waits this long for more bytes to acknowledge.
 const ACK_DELAY_MS = 25;
 const ACK_BYTES_MAX = 256 * 1024;
-// The ids of the pings of this end: nobody else reads them.
-const LIVENESS_PING = 0;
-const CLOSE_PING = 1;
-const NOTICE_PING = 2;
 
 export type { CoreOptions, CoreState, Position } from "./_core_state.ts";
 
@@ -55,7 +52,7 @@ export class StreamCore implements FrameHandler {
 
   // Liveness and control.
   readonly #liveness: Liveness;
-  #pong: number | undefined;
+  readonly #pongs = new PendingPongs();
   #closed = false;
   #closeSent = false;
   #closeHeard = false;
@@ -201,14 +198,9 @@ export class StreamCore implements FrameHandler {
     return this.#closeSent || !this.#attached;
   }
 
-  /**
-   * The peer ended when it had received up to this mark: whether nothing is
-   * missing at either end. It is, if this end still waits for the end of what
-   * the peer had to say, even where the peer has all.
-   */
+  /** Whether nothing is missing at either end, now that the peer ended at this mark. */
   concluded(mark: number): boolean {
-    const received = Math.min(mark, this.#sentMax);
-    if (received > this.#send.acked) this.#send.acknowledge(received);
+    this.#applyAck(Math.min(mark, this.#sentMax));
     return mark > this.#send.end && (this.#closed || this.#finReceived);
   }
 
@@ -301,7 +293,7 @@ export class StreamCore implements FrameHandler {
     // it, or it would wait for ever for room.
     this.#ackNow = this.receivedMark > told.received;
     this.#liveness.attach(now);
-    this.#pong = undefined;
+    this.#pongs.take();
   }
 
   /** The transport is gone; what it had not delivered stays. */
@@ -331,8 +323,7 @@ export class StreamCore implements FrameHandler {
     this.#liveness.heard(now);
     try {
       this.#parser.parse(chunk.bytes.subarray(0, length), this);
-    } finally {
-      // What came before the fault is the program's to read.
+    } finally { // What came before a fault is the program's to read.
       this.#inbox.settle(chunk);
     }
   }
@@ -375,14 +366,13 @@ export class StreamCore implements FrameHandler {
       case FRAME.fin:
         return this.#onFin(offset);
       case FRAME.ping:
-        this.#pong = offset;
-        return;
+        return this.#pongs.ping(offset);
       case FRAME.pong:
-        if (offset === CLOSE_PING) {
+        if (offset === PING.close) {
           this.#closeHeard = this.#closeSent;
           return;
         }
-        if (offset === NOTICE_PING) return this.#telling?.heard();
+        if (offset === PING.notice) return this.#telling?.heard();
         return this.#liveness.answered(this.#now);
       case FRAME.close:
         this.#peerClosed = true;
@@ -429,7 +419,7 @@ export class StreamCore implements FrameHandler {
   output(now: number): Uint8Array<ArrayBuffer> | undefined {
     if (!this.#attached) return undefined;
     const notice = this.#telling?.next();
-    if (notice !== undefined) return noticeFrame(notice, NOTICE_PING);
+    if (notice !== undefined) return noticeFrame(notice, PING.notice);
     const control = this.#control(now);
     if (control !== undefined) return control;
     const safe = this.#safe?.written ?? Infinity;
@@ -446,12 +436,8 @@ export class StreamCore implements FrameHandler {
       (this.#safe === undefined || this.#safe.finQueued);
     // At once: two ends that closed with more to say would wait for each other.
     const close = this.#closed && !this.#closeSent;
-    if (
-      !ack && !fin && !close && this.#pong === undefined &&
-      !this.#liveness.pingDue(now)
-    ) {
-      return undefined;
-    }
+    const ping = this.#liveness.pingDue(now);
+    if (!(ack || fin || close || ping || this.#pongs.any)) return undefined;
     const out = new ControlFrames();
     if (ack) {
       out.addAck(this.receivedMark, this.limit);
@@ -460,12 +446,9 @@ export class StreamCore implements FrameHandler {
       this.#ackAt = undefined;
       this.#ackNow = false;
     }
-    if (this.#pong !== undefined) {
-      out.add(FRAME.pong, this.#pong);
-      this.#pong = undefined;
-    }
-    if (this.#liveness.pingDue(now)) {
-      out.add(FRAME.ping, LIVENESS_PING);
+    for (const id of this.#pongs.take()) out.add(FRAME.pong, id);
+    if (ping) {
+      out.add(FRAME.ping, PING.liveness);
       this.#liveness.pinged(now);
     }
     if (fin) {
@@ -475,7 +458,7 @@ export class StreamCore implements FrameHandler {
     if (close) {
       out.add(FRAME.close, this.#received);
       // Its answer says that the CLOSE before it arrived.
-      if (this.#options.closeIsHeard) out.add(FRAME.ping, CLOSE_PING);
+      if (this.#options.closeIsHeard) out.add(FRAME.ping, PING.close);
       this.#closeSent = true;
     }
     return out.bytes;

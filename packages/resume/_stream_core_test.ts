@@ -175,6 +175,22 @@ Deno.test("an answer that a sleep delayed says nothing of round trips (I25)", ()
   assertEquals(core.dead(morning + 6_000), true);
 });
 
+Deno.test("every PING that came with others is answered, and a flood of them costs nothing", () => {
+  const core = attached();
+  const ping = (id: number) => frame(FRAME.ping, id);
+  feed(core, Uint8Array.of(...ping(2), ...ping(0), ...ping(2)));
+  assertEquals(said(core, 0), [[FRAME.pong, 2], [FRAME.pong, 0]]);
+  for (let id = 0; id < 1_000; id++) feed(core, ping(id));
+  core.closeWrite();
+  core.close();
+  const frames = said(core, 5_000);
+  assertEquals(
+    frames.filter(([type]) => type === FRAME.pong).map(([, id]) => id),
+    [996, 997, 998, 999],
+  );
+  assertEquals(said(core, 5_000), []);
+});
+
 Deno.test("a path with long round trips gets more time, a sample at a time", () => {
   const core = attached(0);
   said(core, 2_000);

@@ -6,7 +6,7 @@ import type { SessionSecret } from "./_keys.ts";
 
 interface Tombstone {
   readonly secrets: readonly SessionSecret[];
-  readonly received: number;
+  readonly received: number | "denied";
   readonly until: number;
 }
 
@@ -28,7 +28,7 @@ export class Tombstones {
   bury(
     sid: string,
     secrets: readonly SessionSecret[],
-    received: number,
+    received: number | "denied",
     now: number,
   ): void {
     for (const [old, stone] of this.#stones) {
@@ -44,9 +44,11 @@ export class Tombstones {
     return stone !== undefined && stone.until > now ? stone : undefined;
   }
 
-  /** Forgets one: whoever comes back for it is unknown. */
-  forget(sid: string): void {
-    this.#stones.delete(sid);
+  /** Whoever comes back for it is told no more than that it is not allowed. */
+  deny(sid: string): void {
+    const stone = this.#stones.get(sid);
+    if (stone === undefined) return;
+    this.#stones.set(sid, { ...stone, received: "denied" });
   }
 
   clear(): void {

@@ -47,8 +47,10 @@ export interface ServerLimits {
   readonly sessionsPerKeyMax?: number | undefined;
   /**
    * How many bytes all streams together may hold, written and not
-   * acknowledged, or arrived and not read. Past it writes wait, new sessions
-   * are refused, and sessions without a transport end.
+   * acknowledged, or arrived and not read. Past it a stream with 4 KiB or more
+   * to be acknowledged waits to write, new sessions are refused, and sessions
+   * end that lose their transport. It does not stop what clients send: each may
+   * have `receiveWindowBytes` ahead of the program's reads.
    *
    * @default {536_870_912}
    */

@@ -89,6 +89,54 @@ const SCRIPTS: Readonly<Record<string, (ends: Ends) => Promise<unknown[]>>> = {
     await b.write(Uint8Array.of(3));
     return [await reads, first[0], first[1], second[0]];
   },
+  "a readable that is cancelled while it waits": async ({ a, b }) => {
+    const reader = a.readable.getReader();
+    const waiting = outcome(() => reader.read());
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    await reader.cancel();
+    return [
+      await waiting,
+      await b.read(into()),
+      await outcome(() => a.read(into())),
+      await outcome(() => a.write(one)),
+      await outcome(() => a.close()),
+    ];
+  },
+  "an iteration that is left": async ({ a, b }) => {
+    await b.write(one);
+    for await (const _chunk of a.readable) break;
+    return [
+      await b.read(into()),
+      await outcome(() => a.read(into())),
+      await outcome(() => a.close()),
+    ];
+  },
+  "a readable that is cancelled after the end": async ({ a, b }) => {
+    b.close();
+    const reader = a.readable.getReader();
+    const { done } = await reader.read();
+    return [done, await outcome(() => reader.cancel())];
+  },
+  "a writable that is aborted": async ({ a, b }) => {
+    const reading = outcome(() => b.read(into()));
+    await a.writable.abort();
+    await reading;
+    return [
+      await outcome(() => a.read(into())),
+      await outcome(() => a.write(one)),
+    ];
+  },
+  "memory of one's own, and pipes in both directions": async ({ a, b }) => {
+    const echo = b.readable.pipeTo(b.writable);
+    await a.write(Uint8Array.of(1, 2, 3));
+    const reader = a.readable.getReader({ mode: "byob" });
+    const first = await reader.read(new Uint8Array(2));
+    const rest = await reader.read(new Uint8Array(8), { min: 1 });
+    reader.releaseLock();
+    await a.closeWrite();
+    await echo;
+    return [[...first.value!], [...rest.value!]];
+  },
   "a disposed end": async ({ a, b }) => {
     a[Symbol.dispose]();
     return [await b.read(into()), await outcome(() => a.read(into()))];

@@ -211,6 +211,26 @@ function failing(store: SessionStore) {
   return { wrapped, control };
 }
 
+Deno.test("what is committed is the state of that moment, though its memory is used again (I19)", async () => {
+  const store = memoryStore();
+  const kept: number[] = [];
+  const commit = store.commit.bind(store);
+  store.commit = (changes) => {
+    kept.push(...changes.flatMap(({ appState }) => [...appState ?? []]));
+    return commit(changes);
+  };
+  await using at = await place(store, { commits: "manual" });
+  const server = at.start();
+  const client = await at.connect();
+  const conn = await server.accept();
+  const state = Uint8Array.of(1);
+  const committed = conn.commit(0, state);
+  state[0] = 2;
+  await committed;
+  assertEquals([kept, conn.appState], [[1], Uint8Array.of(1)]);
+  client.abort();
+});
+
 Deno.test("while a store fails nothing is sent or acknowledged, and nothing is lost", async () => {
   const { wrapped, control } = failing(memoryStore());
   await using at = await place(wrapped);

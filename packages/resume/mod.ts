@@ -41,6 +41,7 @@ export type {
   Dial,
   DialContext,
   NetworkNews,
+  PathNews,
 } from "./connect_options.ts";
 export {
   ResumeError,

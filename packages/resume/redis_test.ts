@@ -273,3 +273,28 @@ function closeIfOpen(listener: Deno.Listener): void {
     // Its server did.
   }
 }
+
+test("the clock of a server need not be that of Redis", async (redis) => {
+  const now = Date.now;
+  await using store = redisStore(redis.url);
+  const peek = new RedisConnection(redis.url, 5_000);
+  try {
+    for (const hours of [-1, 1]) {
+      Date.now = () => now() + hours * 3_600_000;
+      const sid = SID.replace("00", hours < 0 ? "aa" : "bb");
+      const [secret, keyId] = [bytes(64, 1), bytes(3, 9)];
+      await store.create({ sid, secret, keyId, expiresAt: later() });
+      assertEquals((await store.find(sid))?.epoch, 1);
+      assertEquals(await store.commit([change({ sid })]), []);
+      const claim = { sid, from: 1, to: 2, secret, nextSecret: secret };
+      const claimed = await store.claim({ ...claim, expiresAt: later() });
+      assertEquals(claimed?.epoch, 2);
+      // Neither kept for an hour too long.
+      const left = await peek.call("PTTL", `holdfast:{${sid}}`) as number;
+      assert(left > 0 && left <= 60_000, `${left} ms left`);
+    }
+  } finally {
+    Date.now = now;
+    await peek.close();
+  }
+});

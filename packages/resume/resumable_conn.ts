@@ -70,7 +70,8 @@ export interface ResumableConn
    * bytes of what it reads, its own state after that, and all that it has
    * written so far. Only then is what it wrote sent to the peer. If the server
    * dies, the connection goes on from here with `appState`: nothing is used
-   * twice and nothing is answered twice.
+   * twice and nothing is answered twice. `appState` is copied at once, and may
+   * be reused.
    *
    * At a server with a `store` and `commits: "manual"` only.
    *
@@ -102,13 +103,16 @@ export interface ResumableConn
   close(): void;
   /** Ends the session at once on both ends; what has not arrived is dropped. */
   abort(): void;
-  /** The receiving direction as a stream; the connection stays open at its end. */
+  /**
+   * The receiving direction as a stream; the connection stays open at its end.
+   * To cancel it, or to leave an iteration early, is `close`.
+   */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
-  /** The sending direction as a stream; closing it is `closeWrite`. */
+  /** The sending direction as a stream; closing it is `closeWrite`, aborting it `abort`. */
   readonly writable: WritableStream<Uint8Array<ArrayBufferLike>>;
   /** Keeps the program running while the connection is open; the default. */
   ref(): void;
-  /** Lets the program end while the connection is idle. */
+  /** Lets the program end while the connection is idle, or waits to redial. */
   unref(): void;
   /** As `close`, and does nothing when it is closed. */
   [Symbol.dispose](): void;

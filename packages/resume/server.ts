@@ -4,7 +4,7 @@ import { Journal } from "./_journal.ts";
 import { isClosedError } from "./_deno.ts";
 import { inRange, streamSettings } from "./_options.ts";
 import { closeQuietly } from "./_pipe.ts";
-import type { Notice } from "./_notice.ts";
+import { type Notice, requireTellable } from "./_notice.ts";
 import { Sessions } from "./_sessions.ts";
 import type {
   AcceptOptions,
@@ -85,11 +85,13 @@ function newJournal(
   });
 }
 
-/**
- * For this package: as `suspend`, but in this very turn and without a last word,
- * for a process that ends before anything else can happen in it.
- */
-export let suspendAtOnce: (server: ResumeServer) => Uint8Array<ArrayBuffer>;
+// Not by a static block: a page that needs no server would load it all the same.
+const snapshots = new WeakMap<ResumeServer, () => Uint8Array<ArrayBuffer>>();
+
+/** For this package: as `suspend`, in this very turn, and without a last word. */
+export function suspendAtOnce(server: ResumeServer): Uint8Array<ArrayBuffer> {
+  return snapshots.get(server)!();
+}
 
 /** A server of resumable streams; iterate over it for its connections. */
 export class ResumeServer extends EventReader<ResumeServerEvent>
@@ -124,6 +126,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       ttlMs,
       ...sessionLimits(options.limits ?? {}),
       onListenerError: options.onListenerError,
+      unaccepted: () => this.#queue.length,
       ended: (sid, reason) =>
         emitter.emit({ type: "session-ended", sid, reason }),
     });
@@ -138,19 +141,16 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       emit: (event) => emitter.emit(event),
       opened: (conn) => this.#offer(conn),
     }, handshakeLimits(options.limits ?? {}));
-    const snapshots = options.restore === undefined
+    snapshots.set(this, () => {
+      this.#stop();
+      return this.#snapshot();
+    });
+    const restored = options.restore === undefined
       ? []
       : decodeSnapshot(options.restore);
     options.signal?.addEventListener("abort", this.#onAbort, { once: true });
-    this.#running = this.#run(snapshots);
+    this.#running = this.#run(restored);
     if (options.signal?.aborted) this.#onAbort();
-  }
-
-  static {
-    suspendAtOnce = (server) => {
-      server.#stop();
-      return server.#snapshot();
-    };
   }
 
   readonly #onAbort = (): void => void this.close();
@@ -217,24 +217,27 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   }
 
   #snapshot(): Uint8Array<ArrayBuffer> {
-    return encodeSnapshot([
-      ...this.#sessions.suspend(),
-      ...this.#incoming.halfOpen(),
-    ]);
+    const half = this.#incoming.halfOpen();
+    return encodeSnapshot([...this.#sessions.suspend(), ...half]);
   }
 
   /**
    * Tells every client something ahead of time: that this server goes away and
    * keeps the sessions for its successor, or where it is reached from now on.
    * Clients emit `peer-draining` or `peer-moved`.
+   *
+   * @throws {RangeError} For a place of more than 255 bytes.
    */
   notify(notice: Notice): void {
+    requireTellable(notice);
     this.#sessions.forEach((conn) => conn.notify(notice));
   }
 
   /**
    * Ends a session for good: its client's stream rejects with `resume/denied`,
-   * and it cannot be resumed.
+   * at the latest when it comes back, and it cannot be resumed. It reaches the
+   * sessions that this server has now. One that is in a store alone, until its
+   * client comes back, is for `authorize` to turn away.
    *
    * @returns Whether there was such a session.
    */
@@ -250,8 +253,9 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   async #close(): Promise<void> {
     const suspended = this.#stopped.signal.aborted;
     this.#stop();
-    this.#sessions.shutDown();
+    const told = this.#sessions.shutDown();
     await this.#incoming.settled();
+    await told;
     await this.#journal?.close();
     if (!suspended) {
       closeQuietly(this.#source);
@@ -271,11 +275,11 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     for (const waiter of this.#waiting.splice(0)) waiter(undefined);
   }
 
-  async #run(snapshots: ReturnType<typeof decodeSnapshot>): Promise<void> {
+  async #run(restored: ReturnType<typeof decodeSnapshot>): Promise<void> {
     // Not in the constructor: whoever called it must be able to listen first.
     await Promise.resolve();
     // Before the first transport: a client must find its session at once.
-    for (const snapshot of snapshots) {
+    for (const snapshot of restored) {
       if (snapshot.halfOpen) this.#incoming.restoreHalfOpen(snapshot);
       else this.#offer(this.#sessions.restore(snapshot));
     }

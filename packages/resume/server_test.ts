@@ -287,6 +287,27 @@ Deno.test("a revoked session ends at once, and cannot come back (I12)", async ()
   assertEquals(server.sessions, 0);
 });
 
+Deno.test("a client that was away when its session was revoked is told so too (I12)", async () => {
+  const { listener, dial } = listen();
+  await using server = acceptResumable(listener);
+  let away = false;
+  let last: Deno.Conn | undefined;
+  const client = await connectResumable(async () => {
+    if (away) throw new Error("no way there");
+    return last = await dial();
+  }, { redialMaxMs: 50 });
+  const accepted = await server.accept();
+  const detached = accepted.once("detached");
+  away = true;
+  last!.close();
+  await detached;
+  assert(server.revoke(client.sid));
+  assertEquals(server.revoke(client.sid), false);
+  const lost = client.once("lost");
+  away = false;
+  assertEquals((await lost).code, "resume/denied");
+});
+
 Deno.test("keys change with every resume, and a lost answer locks nobody out (I11)", async () => {
   const { listener, dial } = listen();
   await using server = acceptResumable(listener);
@@ -350,6 +371,20 @@ Deno.test("notices reach the client: draining, and where to dial from now on", a
   await resumed;
   assertEquals(told, [undefined, "elsewhere:1"]);
   client.abort();
+});
+
+Deno.test("a place that is too long to be told is refused, and not told in part", async () => {
+  await using pair = await openPair();
+  const { client, server } = pair;
+  assertThrows(
+    () => server.notify({ kind: "moved", to: "ü".repeat(128) }),
+    RangeError,
+    "at most 255 bytes: current length is 256",
+  );
+  const moved = client.once("peer-moved");
+  const to = "x".repeat(255);
+  server.notify({ kind: "moved", to });
+  assertEquals((await moved).to, to);
 });
 
 Deno.test("who is told that a server drains hears it although it is suspended at once, with both directions full", async () => {
@@ -462,6 +497,7 @@ Deno.test("sessions of one key, waiting sessions and memory are bounded (I21)", 
 
   // Memory: one stream takes it all, the other must wait, and goes on after.
   assertEquals(await accepted[0]!.write(new Uint8Array(200_000)), 100_000);
+  assertEquals(await accepted[1]!.write(new Uint8Array(10_000)), 4_096);
   let waited = true;
   const second = accepted[1]!.write(new Uint8Array(10)).then(() =>
     waited = false

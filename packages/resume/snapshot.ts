@@ -13,9 +13,9 @@ export interface SessionSnapshot {
   readonly nextSecret: Bytes;
   readonly keyId: Bytes;
   readonly epoch: number;
-  /** Whether its client has not yet proven that it has it; nothing went over it. */
-  readonly halfOpen?: boolean;
   readonly core: CoreState;
+  /** Whether its client has not proven itself yet: nobody was told of it. */
+  readonly halfOpen: boolean;
 }
 
 interface Head {
@@ -24,13 +24,13 @@ interface Head {
   readonly nextSecret: string;
   readonly keyId: string;
   readonly epoch: number;
-  readonly halfOpen?: boolean;
   readonly acked: number;
   readonly sentMax: number;
   readonly received: number;
   readonly finQueued: boolean;
   readonly finReceived: boolean;
   readonly peerClosed: boolean;
+  readonly halfOpen?: boolean;
   readonly unackedBytes: number;
   readonly unreadBytes: number;
 }
@@ -41,7 +41,7 @@ const MAGIC = new TextEncoder().encode("HFSNAP1\n");
 export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
   const parts: Uint8Array[] = [MAGIC];
   for (const session of sessions) {
-    const { sid, secret, nextSecret, keyId, epoch, halfOpen, core } = session;
+    const { sid, secret, nextSecret, keyId, epoch, core, halfOpen } = session;
     const { unacked, unread, ...numbers } = core;
     const head: Head = {
       sid: sid.toHex(),
@@ -49,7 +49,7 @@ export function encodeSnapshot(sessions: readonly SessionSnapshot[]): Bytes {
       nextSecret: nextSecret.toHex(),
       keyId: keyId.toHex(),
       epoch,
-      ...(halfOpen && { halfOpen }),
+      halfOpen,
       ...numbers,
       unackedBytes: unacked.length,
       unreadBytes: unread.length,
@@ -88,7 +88,8 @@ export function decodeSnapshot(bytes: Uint8Array): SessionSnapshot[] {
       nextSecret: fromHex(head.nextSecret),
       keyId: fromHex(head.keyId),
       epoch: head.epoch,
-      ...(head.halfOpen && { halfOpen: true }),
+      // Those of before have no such thing.
+      halfOpen: head.halfOpen === true,
       core: {
         acked: head.acked,
         sentMax: head.sentMax,

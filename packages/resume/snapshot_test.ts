@@ -17,6 +17,7 @@ const session: fc.Arbitrary<SessionSnapshot> = fc.record({
   nextSecret: fc.oneof(bytes(0), bytes(64)),
   keyId: bytes(0, 255),
   epoch: fc.maxSafeNat(),
+  halfOpen: fc.boolean(),
   core: fc.record({
     acked: fc.maxSafeNat(),
     sentMax: fc.maxSafeNat(),

@@ -180,8 +180,11 @@ class Server extends TunnelConnections implements TunnelServer {
   }
 
   #request(session: ResumableConn): Promise<string | undefined> {
-    const timer = setTimeout(() => session.abort(), REQUEST_MS);
-    return readRequest(session).finally(() => clearTimeout(timer));
+    // Who is cut off just then may take as long as any other.
+    const timer = setInterval(() => {
+      if (session.state.name !== "detached") session.abort();
+    }, REQUEST_MS);
+    return readRequest(session).finally(() => clearInterval(timer));
   }
 
   async #reach(session: ResumableConn, asked: string): Promise<Opening> {

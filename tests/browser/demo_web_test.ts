@@ -401,6 +401,11 @@ testWith({
       return await bad.count() > 0;
     }, "a byte to be lost");
     await phase(page, "lost");
+    assertMatch((await page.textContent("#away"))!, /^The stream is over: /);
+    await page.setViewportSize(PHONE);
+    const wide = await page.evaluate("document.documentElement.scrollWidth");
+    assertEquals(wide, PHONE.width);
+    assertEquals(await accessibility(page, "lost"), []);
     assert(Number(await page.textContent("#lost strong")) > 0);
   },
 });

@@ -12,13 +12,17 @@ export class Running implements AsyncDisposable {
   readonly #reading: Promise<void>;
   #heard: () => void = () => {};
 
-  constructor(command: string, args: readonly string[], cwd?: string) {
+  constructor(
+    command: string,
+    args: readonly string[],
+    options: Pick<Deno.CommandOptions, "cwd" | "uid" | "gid"> = {},
+  ) {
     this.child = new Deno.Command(command, {
       args: [...args],
       stdin: "null",
       stdout: "piped",
       stderr: "piped",
-      ...(cwd === undefined ? {} : { cwd }),
+      ...options,
     }).spawn();
     const read = async (stream: ReadableStream<Uint8Array>) => {
       for await (const text of stream.pipeThrough(new TextDecoderStream())) {
@@ -81,6 +85,8 @@ export interface TunnelWorld extends AsyncDisposable {
   readonly port: number;
   /** Cuts every connection so many times, spread over so many bytes. */
   cutDuring(times: number, bytes: number, over: () => boolean): Promise<void>;
+  /** Cuts the only connection for the i-th time, from 0, and waits until it goes on. */
+  cutAlone(i: number): Promise<void>;
 }
 
 const NET = "--allow-net=127.0.0.1";
@@ -134,6 +140,11 @@ export async function startTunnel(
         while (proxy.bytes < next && !over()) await soon();
         proxy.cut(i % 3 === 0 ? "client" : "both");
       }
+    },
+    async cutAlone(i) {
+      await connect.says(/connection-opened/);
+      proxy.cut(i % 2 === 0 ? "both" : "client");
+      await connect.says(/connection-resumed/, i + 1);
     },
     [Symbol.asyncDispose]: () => stack.disposeAsync(),
   };

@@ -3,10 +3,16 @@
  * behind. The page itself is tested in tests/browser.
  */
 import { assert, assertEquals, assertMatch } from "@std/assert";
-import { testWith } from "@holdfast/testkit";
+import { runs, testWith } from "@holdfast/testkit";
 import { demoArgs, type DemoWeb, isAlive, startDemoWeb } from "./_demo_web.ts";
 
 const HANG_MS = 60_000;
+/** All that can be pressed. */
+const NAMES = [
+  ...["cut", "cut-silently", "move", "block", "unblock", "sleep", "wake"],
+  ...["replace-server", "kill-server"],
+  ...[1, 2, 3].flatMap((n) => [`kill-broker-${n}`, `start-broker-${n}`]),
+];
 
 interface Answer {
   readonly status: number;
@@ -42,6 +48,17 @@ async function raw(port: number, request: string): Promise<string> {
   const into = new Uint8Array(512);
   const n = await conn.read(into);
   return new TextDecoder().decode(into.subarray(0, n ?? 0));
+}
+
+/** Whole numbers below a limit, which follow from a seed (xorshift32). */
+function numbers(seed: number): (below: number) => number {
+  let x = seed || 1;
+  return (below) => {
+    x ^= x << 13;
+    x ^= x >>> 17;
+    x ^= x << 5;
+    return (x >>> 0) % below;
+  };
 }
 
 /** Waits until something is so. */
@@ -180,6 +197,41 @@ testWith({
       0,
       0,
     ]);
+  },
+});
+
+testWith({
+  name: "demo:web loses nothing, whatever is pressed, in any order and at once",
+  needs: ["unix"],
+  async fn() {
+    const seed = Number(
+      Deno.env.get("HOLDFAST_SEED") ?? Math.floor(Math.random() * 2 ** 31),
+    );
+    const replay =
+      `replay: HOLDFAST_SEED=${seed} deno task test tests/process/demo_web_test.ts`;
+    const random = numbers(seed);
+    await using demo = await startDemoWeb();
+    const pressed: Promise<Answer>[] = [];
+    for (let i = 0; i < runs(25, 400); i++) {
+      const name = NAMES[random(NAMES.length)]!;
+      pressed.push(act(demo, name));
+      await new Promise((resolve) => setTimeout(resolve, random(600)));
+    }
+    for (const { status, text } of await Promise.all(pressed)) {
+      // Done, or refused since it made no sense then: nothing has failed.
+      assert([200, 409].includes(status), `${status} ${text}: ${replay}`);
+    }
+    for (const name of ["wake", "unblock"]) await act(demo, name);
+    const { view } = await demo.hello();
+    await until(async () => {
+      const now = (await demo.hello()).view;
+      return now.up["received"]! > view.up["received"]! &&
+        now.down["received"]! > view.down["received"]!;
+    }, `bytes both ways: ${replay}`);
+    const { up, down } = (await demo.hello()).view;
+    for (const { lost, doubled, corrupt } of [up, down]) {
+      assertEquals([lost, doubled, corrupt], [0, 0, 0], replay);
+    }
   },
 });
 

@@ -13,7 +13,7 @@ import {
 } from "./_tunnel_world.ts";
 
 const MIB = 1024 * 1024;
-const [COPY_BYTES, COPY_CUTS] = soaking() ? [1024 * MIB, 100] : [64 * MIB, 20];
+const [COPY_BYTES, COPY_CUTS] = soaking() ? [1024 * MIB, 100] : [64 * MIB, 100];
 const LINES = soaking() ? 1_000 : 200;
 const LONG_MS = 300_000;
 // Of a whole process with its runtime: what goes through is many times more.

@@ -16,6 +16,7 @@ export type Program =
   | "firewalld"
   | "fish"
   | "gcc"
+  | "gunicorn"
   | "haproxy"
   | "ip"
   | "iptables"
@@ -24,13 +25,16 @@ export type Program =
   | "nginx"
   | "node"
   | "ping"
+  | "postgres"
   | "python3"
   | "redis-server"
+  | "rsync"
   | "script"
   | "sh"
   | "spin"
   | "ssh"
   | "sshd"
+  | "systemd-socket-activate"
   | "ufw"
   | "unshare"
   | "zsh";
@@ -47,6 +51,7 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   firewalld: ["firewall-cmd", "--version"],
   fish: ["fish", "--version"],
   gcc: ["gcc", "--version"],
+  gunicorn: ["gunicorn", "--version"],
   haproxy: ["haproxy", "-v"],
   ip: ["ip", "-V"],
   iptables: ["iptables", "--version"],
@@ -55,13 +60,17 @@ const PROBES: Record<Program, readonly [string, ...string[]]> = {
   nginx: ["nginx", "-v"],
   node: ["node", "--version"],
   ping: ["ping", "-V"],
+  // The server is in a folder of its version; it comes with its client.
+  postgres: ["pg_lsclusters", "--help"],
   python3: ["python3", "--version"],
   "redis-server": ["redis-server", "--version"],
+  rsync: ["rsync", "--version"],
   script: ["script", "--version"],
   sh: ["sh", "-c", ":"],
   spin: ["spin", "-V"],
   ssh: ["ssh", "-V"],
   sshd: ["/usr/sbin/sshd", "-V"],
+  "systemd-socket-activate": ["systemd-socket-activate", "--version"],
   ufw: ["ufw", "--version"],
   unshare: ["unshare", "--version"],
   zsh: ["zsh", "--version"],

@@ -26,6 +26,8 @@ const log = new Log();
 let view: View | undefined;
 let run: string | undefined;
 let drawing = false;
+/** Where the server is, while it is away. */
+let gone: string | undefined;
 
 /** Draws in the next frame, however much is heard until then. */
 function draw(): void {
@@ -35,6 +37,7 @@ function draw(): void {
     drawing = false;
     if (view === undefined) return;
     showPhase(view);
+    showBanner();
     showCounters(view, chart.recent());
     controls.show(view);
     topology.show(view);
@@ -57,12 +60,22 @@ function showPhase({ phase, why, silentSince, now }: View): void {
 }
 
 function away(text: string | undefined): void {
-  const element = byId("away");
+  gone = text;
   setData(document.body, "away", text === undefined ? "no" : "yes");
-  element.hidden = text === undefined;
-  setText(element, text ?? "");
   controls.away = text !== undefined;
+  showBanner();
   draw();
+}
+
+/** What is wrong with the whole of it, if something is. */
+function showBanner(): void {
+  const element = byId("away");
+  const text = gone ??
+    (view?.over === undefined ? undefined : `The stream is over: ${view.over}`);
+  if (element.hidden !== (text === undefined)) {
+    element.hidden = text === undefined;
+  }
+  setText(element, text ?? "");
 }
 
 function take(note: Note): void {

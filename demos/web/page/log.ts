@@ -17,12 +17,14 @@ export class Log {
 
   add(note: Note): void {
     this.#waiting.push(note);
+    // A page that nobody sees is not drawn, and must not grow.
+    if (this.#waiting.length > ROWS_MAX) this.#waiting.shift();
   }
 
   /** Puts what is new on top. */
   show(): void {
     if (this.#waiting.length === 0) return;
-    const rows = this.#waiting.slice(-ROWS_MAX).map(rowOf).reverse();
+    const rows = this.#waiting.map(rowOf).reverse();
     this.#waiting = [];
     this.#list.prepend(...rows);
     while (this.#list.children.length > ROWS_MAX) {

@@ -95,7 +95,7 @@ export class Topology {
       ORIGINS[server.origin],
     );
     const name = link.firewall === "nft" ? "nftables" : "the proxy";
-    const carried = link.attached ? `connection ${link.epoch}` : "no path";
+    const carried = link.attached ? `connection ${link.number}` : "no path";
     this.#gate.show(
       link.blocked ? "blocked" : link.attached ? "running" : "off",
       `Port ${link.port}`,
@@ -201,7 +201,7 @@ function inWords({ client, server, link, brokers }: View): string {
     `Server, process ${server.pid}, number ${server.generation}, ${server.state}.`,
     `Port ${link.port} is ${link.blocked ? "blocked" : "open"};`,
     link.attached
-      ? `connection number ${link.epoch} carries the stream.`
+      ? `connection number ${link.number} carries the stream.`
       : "nothing carries the stream.",
     `${up} of ${brokers.length} brokers run.`,
   ].join(" ");

@@ -49,6 +49,9 @@ export class Lab implements AsyncDisposable {
   readonly #answers: ReadableStreamDefaultReader<string>;
   readonly #listeners: Deno.TcpListener[] = [];
   readonly #sockets: dgram.Socket[] = [];
+  /** Connections of those who stay. */
+  readonly #guests: Deno.TcpConn[] = [];
+  #staying = false;
 
   private constructor() {
     this.#child = new Deno.Command("unshare", {
@@ -98,7 +101,15 @@ export class Lab implements AsyncDisposable {
     return await this.#ask({ probes }) as boolean[];
   }
 
+  /** The peer connects, and stays until the end. */
+  async stay(host: string, port: number): Promise<boolean> {
+    this.#staying = true;
+    const [stays] = await this.#ask({ stay: [host, port] }) as boolean[];
+    return stays!;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
+    for (const guest of this.#guests) guest.close();
     for (const listener of this.#listeners) listener.close();
     for (const socket of this.#sockets) socket.close();
     await this.#writer.close();
@@ -111,7 +122,10 @@ export class Lab implements AsyncDisposable {
     this.#listeners.push(listener);
     (async () => {
       for await (const conn of listener) {
-        conn.write(new Uint8Array(1)).catch(() => {}).then(() => conn.close());
+        if (this.#staying) this.#guests.push(conn);
+        conn.write(new Uint8Array(1)).catch(() => {}).then(() => {
+          if (!this.#guests.includes(conn)) conn.close();
+        });
       }
     })().catch(() => {});
   }

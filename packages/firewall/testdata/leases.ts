@@ -11,7 +11,7 @@ import {
   reconcile,
   revertAll,
 } from "../mod.ts";
-import { BANNED, Lab, LINK, OURS, run } from "./lab.ts";
+import { BANNED, Lab, LINK, OURS, PEERS, run } from "./lab.ts";
 import {
   type Backend,
   privateRun,
@@ -119,11 +119,16 @@ assertEquals(await isOpen(300), false);
 assertEquals((await lease.check()).status, "open");
 assert(await isOpen(5000), "it was not put back");
 // The same plan does not fit any more, or there is nothing left to do.
+assert(await lab.stay(OURS.ipv4, PORT));
+let flows: readonly string[] = [];
+lease.on("reverted", (event) => flows = event.flows);
 const again = await applyPlan(plan, { consent: true, ledger })
   .then(() => "applied", (error) => (error as FirewallError).code);
 await lease.revert();
 assertEquals(await isOpen(300), false);
 assertEquals(lease.state, "reverted");
+// Who is inside stays inside, and is named.
+assertEquals(flows.map((flow) => flow.split(":")[0]), [PEERS.ipv4]);
 
 // A lease that is left alone is found by its tag.
 const detached = await planAccess(request, { tag: "left", leaseSeconds: 600 });

@@ -56,13 +56,27 @@ function probeUdp([host, port, ms, , from]: Probe): Promise<boolean> {
   });
 }
 
+/** Connects, and keeps it. */
+function stay([host, port]: [string, number]): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = net.connect({ host, port });
+    socket.on("data", () => resolve(true));
+    socket.on("error", () => resolve(false));
+    socket.unref();
+  });
+}
+
 const probe = (one: Probe) => one[3] === "udp" ? probeUdp(one) : probeTcp(one);
 
 console.log('"ready"');
 const lines = Deno.stdin.readable.pipeThrough(new TextDecoderStream())
   .pipeThrough(new TextLineStream());
 for await (const line of lines) {
-  const { commands, probes } = JSON.parse(line);
+  const { commands, probes, stay: where } = JSON.parse(line);
+  if (where !== undefined) {
+    console.log(JSON.stringify([await stay(where)]));
+    continue;
+  }
   for (const [command, ...args] of commands ?? []) {
     const { success } = new Deno.Command(command, { args }).outputSync();
     if (!success) throw new Error(`${command} ${args.join(" ")} failed`);

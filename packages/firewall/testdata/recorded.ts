@@ -1,4 +1,5 @@
 // A machine that is not at hand: its answers are played back.
+import type { PlanStep } from "../plan.ts";
 import type { Call, Ran, Runner } from "../runner.ts";
 
 /** What a tool printed. */
@@ -40,4 +41,9 @@ const FLAGS = /pfctl\b.* -[edEXF]\b|ipfw\b.* -f\b/;
 /** Whether a command has a word that none of ours may have, in any plan. */
 export function forbidden(words: string): boolean {
   return VERBS.test(words) || FLAGS.test(words);
+}
+
+/** The commands that take the steps of a plan back, in their order. */
+export function undoing(steps: readonly PlanStep[]): PlanStep[] {
+  return steps.toReversed().flatMap(({ undo }) => undo ?? []);
 }

@@ -7,10 +7,9 @@ import { listen, spawnWithSockets } from "../mod.ts";
 
 using listener = await listen({ port: 0 });
 const accepting = listener.accept();
-await using _child = await spawnWithSockets("sleep", {
+await using _child = await spawnWithSockets("sleep", { web: listener }, {
   args: ["10"],
   stdout: "null",
-  sockets: { web: listener },
 });
 // A first connection makes the acceptor ask the kernel for a second one.
 const client = await Deno.connect({

@@ -1,6 +1,7 @@
-/** Names and servers as a caller writes them. */
+/** Names, servers and targets as a caller writes them. */
 import { isIP } from "node:net";
 import { wireName } from "./_dns_config.ts";
+import type { DialTarget } from "./dial_options.ts";
 
 /** Refuses what is no name. */
 export function checkName(name: string): void {
@@ -9,6 +10,15 @@ export function checkName(name: string): void {
     `Cannot resolve ${
       JSON.stringify(name)
     }: it is no name: labels of at most 63 letters, digits and hyphens, at most 253 in all; an IPv6 address goes without brackets`,
+  );
+}
+
+/** Refuses what nobody can be asked by. */
+export function checkUrl(what: string, text: string): void {
+  const url = URL.parse(text);
+  if (url !== null && url.hostname !== "") return;
+  throw new TypeError(
+    `Cannot diagnose: ${what} ${JSON.stringify(text)} is no URL with a host`,
   );
 }
 
@@ -37,4 +47,30 @@ export function parseServer(text: string): { hostname: string; port: number } {
     );
   }
   return { hostname, port };
+}
+
+/** Refuses what nobody can connect to. */
+export function checkTargets(
+  action: string,
+  targets: readonly DialTarget[],
+): void {
+  if (targets.length === 0) {
+    throw new TypeError(
+      `Cannot ${action}: there is no target: pass at least one`,
+    );
+  }
+  for (const { hostname, port } of targets) {
+    if (typeof hostname !== "string" || hostname === "") {
+      throw new TypeError(
+        `Cannot ${action}: hostname must be a name or an address: current value is ${
+          JSON.stringify(hostname)
+        }`,
+      );
+    }
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) {
+      throw new RangeError(
+        `Cannot ${action}: port must be an integer from 1 to 65535: current value is ${port}`,
+      );
+    }
+  }
 }
