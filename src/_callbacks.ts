@@ -55,6 +55,11 @@ export class Callbacks {
     this.#context = context;
   }
 
+  /** How many can be called. */
+  get size(): number {
+    return this.#callers.size;
+  }
+
   /** The peer asked, and can be called so. */
   asked(
     peer: string,
