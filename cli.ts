@@ -24,7 +24,8 @@ Commands:
   signal id|sub|pub an identity, and messages through MQTT brokers
   firewall check|plan PORT
                     what a firewall does to a port, and what would open it
-  handoff run       run a program with open sockets
+  handoff exec|listen|send|receive|hold
+                    sockets for any program, and servers that restart unseen
   tunnel serve|connect|key
                     connections of any TCP program that survive cuts
 
