@@ -13,7 +13,6 @@ import { receiveSockets } from "./receiver.ts";
 import { sendSocket } from "./sender.ts";
 import { spawnWithSockets } from "./spawn.ts";
 import { adopt } from "./adopt.ts";
-import type { SpawnedProcess } from "./spawned.ts";
 
 /** As shells do, more or less: the number of the signal is not at hand. */
 const KILLED = 128;
