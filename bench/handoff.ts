@@ -13,11 +13,7 @@ import {
   openSender,
   takeFromHolder,
 } from "@holdfast/handoff";
-import {
-  GIVEN,
-  giveUnderTraffic,
-} from "../packages/handoff/testdata/traffic.ts";
-import { startReceiver } from "../packages/handoff/testdata/receiver_process.ts";
+import { startReceiver, traffic } from "./handoff/from_tests.ts";
 import { holdfastRestarts, plainRestarts } from "./handoff/restarts.ts";
 
 const quick = Deno.args.includes("--quick");
@@ -111,9 +107,8 @@ let lost = 0, wrong = 0;
   let next = 0;
   await Promise.all([0, 1, 2, 3].map(async () => {
     while (next < CONNECTIONS) {
-      const kind = GIVEN[next++ % GIVEN.length]!;
-      const exact = await giveUnderTraffic(
-        kind,
+      const exact = await traffic(
+        next++,
         50_000 + Math.floor(Math.random() * 150_000),
         (conn, options) => sender.send(conn, options),
       );

@@ -1,6 +1,6 @@
 // deno-lint-ignore-file no-console -- a bench tells what went wrong.
 /** Restarts under load: by this package, by SO_REUSEPORT, and by stop and start. */
-import { type Load, startLoad } from "../../packages/handoff/testdata/load.ts";
+import { type Load, startLoad } from "./from_tests.ts";
 
 /** What came of one way to restart. */
 export interface Restarts {

@@ -5,7 +5,7 @@ import { judgePeer, judgeSockets } from "./_judge.ts";
 import { describeFd, type KernelSocket } from "./_kernel_socket.ts";
 import type { Libc } from "./_libc.ts";
 import { pollerIdle, pollerOf, POLLIN } from "./_poller.ts";
-import { noteOf } from "./_scm_sender.ts";
+import { noteOf } from "./_sender_entry.ts";
 import { isConn, SOCKET_KINDS } from "./_socket_kind.ts";
 import { sameToken } from "./_token.ts";
 import {

@@ -31,6 +31,9 @@ import { ReceivedSocket } from "./received_socket.ts";
 /** Frames that are answered at once. */
 const ANSWERS_MAX = 32;
 
+/** Told in the welcome: how many sockets one frame may bring. */
+const SOCKETS_PER_FRAME = 32;
+
 /** What one connection may do, and whom it tells. */
 export interface PeerRules {
   readonly token: Uint8Array;
@@ -169,8 +172,8 @@ export class PeerConnection {
     for (const note of notes) {
       unread.push(frame.tail.subarray(at, at += note.unread));
     }
-    this.#count += fds.length;
-    const quota: Trouble | null = this.#count > this.#rules.socketsMax
+    const count = this.#count + fds.length;
+    const quota: Trouble | null = count > this.#rules.socketsMax
       ? {
         code: "handoff/quota",
         reason: `it sent more than ${this.#rules.socketsMax} sockets`,
@@ -178,6 +181,7 @@ export class PeerConnection {
       : null;
     const trouble = quota ?? judgeSockets(notes, found, this.#rules.kinds);
     if (trouble === null) {
+      this.#count = count;
       const sure = found as KernelSocket[];
       this.#taken.set(id, { fds, notes, found: sure, unread, meta });
     }
@@ -192,11 +196,15 @@ export class PeerConnection {
 
   #act(action: ReceiverAction): void {
     switch (action.type) {
-      case "welcome":
+      case "welcome": {
         this.#trusted = true;
         this.#watchFrames();
-        this.#channel.trySend(encodeFrame("welcome"), []);
+        const welcome = encodeFrame("welcome", {
+          descriptors: SOCKETS_PER_FRAME,
+        });
+        this.#channel.trySend(welcome, []);
         return this.#rules.onJoin(this.#peer);
+      }
       case "acknowledge":
         return this.#acknowledge(action.id);
       case "deliver":
@@ -244,7 +252,7 @@ export class PeerConnection {
       const parts = { ...found[index]!, unread: unread[index]!.slice() };
       return new ReceivedSocket(holdHandle(fd, parts.kind), fd, {
         ...parts,
-        meta,
+        meta: notes[index]!.meta ?? meta,
         peer,
       });
     });

@@ -6,7 +6,7 @@ import { libc, useLibc } from "./_libc.ts";
 import { needsFfi } from "./_not_supported.ts";
 import { pollerIdle } from "./_poller.ts";
 import { parseRefusal } from "./_receiver_core.ts";
-import { noteOf } from "./_scm_sender.ts";
+import { noteOf } from "./_sender_entry.ts";
 import { SOCKET_KINDS, type SocketKind } from "./_socket_kind.ts";
 import { tokenBytes } from "./_token.ts";
 import {
