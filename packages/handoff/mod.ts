@@ -54,6 +54,7 @@ export type {
   ReceiveSource,
 } from "./receive_options.ts";
 export { receiveSockets, SocketReceiver } from "./receiver.ts";
+export type { HandoffEvent } from "./handoff_event.ts";
 export type { DenoServeOptions } from "./_deno_serve.ts";
 export {
   type DrainOptions,
