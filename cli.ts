@@ -35,7 +35,8 @@ Commands:
                     an identity, and messages through MQTT brokers
   firewall check|plan|allow|list|revert --port N
                     what a firewall does to a port; opens it, and closes it again
-  handoff run …     run a program with open sockets
+  handoff exec|listen|send|receive|hold
+                    sockets for any program, and servers that restart unseen
   tunnel serve|connect|key
                     connections of any TCP program that survive cuts
   completion bash|fish|zsh

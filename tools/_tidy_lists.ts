@@ -118,6 +118,7 @@ export const PURE_FILES: readonly string[] = [
   "_judge.ts",
   "_ipc.ts",
   "*_ipfw_match.ts",
+  "*_windows_socket.ts",
   "classify.ts",
   "diff.ts",
   "evaluate.ts",

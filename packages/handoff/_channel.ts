@@ -43,6 +43,7 @@ export class Channel {
   readonly #fds: number[] = [];
   readonly #message: Message;
   #closed = false;
+  #broken: unknown;
   #spins = SPINS;
 
   constructor(libc: Libc, fd: number, tailBytesMax: number) {
@@ -108,11 +109,23 @@ export class Channel {
     while (true) {
       const next = this.#arrived.shift();
       if (next !== undefined) return next;
+      if (this.#broken !== undefined) throw this.#broken;
       signal.throwIfAborted();
       const state = this.read();
       if (state === "ended") return null;
       if (state === "empty") await this.#waitToRead(signal);
       else this.#spins = SPINS;
+    }
+  }
+
+  /** Whether a frame is here, or can be read without waiting. */
+  ready(): boolean {
+    if (this.#arrived.length > 0 || this.#broken !== undefined) return true;
+    try {
+      return this.read() === "some" && this.#arrived.length > 0;
+    } catch (error) {
+      this.#broken = error; // For the next receive() to tell.
+      return true;
     }
   }
 

@@ -1,9 +1,7 @@
 /** Connections that go to a successor, and come back when it fails. */
 import process from "node:process";
 import { createServer, type Server as HttpServer } from "node:http";
-import { holdFd } from "./_hold_fd.ts";
 import { detach } from "./detach.ts";
-import { type DetachedSocket, handleIn } from "./detached_socket.ts";
 import { receiveSockets, type SocketReceiver } from "./receiver.ts";
 import { openSender } from "./sender.ts";
 import { childOf, type SpawnedProcess } from "./spawned.ts";
@@ -31,7 +29,7 @@ export class Handing {
     }
     // All of them first: what is not sent when it fails comes back too.
     for (const { socket, meta } of detached) {
-      this.#kept.push({ socket: duplicate(socket), meta });
+      this.#kept.push({ socket: socket.duplicate(), meta });
     }
     await using sender = await openSender(successor);
     try {
@@ -50,10 +48,6 @@ export class Handing {
   takeBack(): DetachedConnection[] {
     return this.#kept.splice(0);
   }
-}
-
-function duplicate(socket: DetachedSocket): DetachedSocket {
-  return holdFd(handleIn(socket).fdForIpc(), socket);
 }
 
 /** In a successor that was started with node's channel. */

@@ -12,7 +12,7 @@ import { judgeSockets, type Trouble } from "./_judge.ts";
 import type { SocketKind } from "./_socket_kind.ts";
 import { takeHandle } from "./detached_socket.ts";
 import { ReceivedSocket } from "./received_socket.ts";
-import { noteOf } from "./_scm_sender.ts";
+import { noteOf } from "./_sender_entry.ts";
 import type { TransferredSocket } from "./transfer_event.ts";
 
 /** What the receiver may take, and whom it tells. */

@@ -21,11 +21,18 @@ import { sameToken, TOKEN_BYTES_MAX } from "./_token.ts";
 import {
   encodeFrame,
   type Frame,
+  HEADER_BYTES,
   parseSockets,
   type SocketNote,
 } from "./_transfer_frame.ts";
 import { HandoffError } from "./error.ts";
 import { ReceivedSocket } from "./received_socket.ts";
+
+/** Frames that are answered at once. */
+const ANSWERS_MAX = 32;
+
+/** Told in the welcome: how many sockets one frame may bring. */
+const SOCKETS_PER_FRAME = 32;
 
 /** What one connection may do, and whom it tells. */
 export interface PeerRules {
@@ -37,6 +44,8 @@ export interface PeerRules {
   readonly socketsMax: number;
   readonly helloTimeoutMs: number;
   readonly frameTimeoutMs: number;
+  /** How many sockets there is room for now. */
+  free(): number;
   /** Resolves when there is room for another socket. */
   room(signal: AbortSignal): Promise<void>;
   onJoin(peer: PeerCredentials | null): void;
@@ -71,6 +80,7 @@ export class PeerConnection {
     this.#stop.signal,
     this.#slow.signal,
   ]);
+  readonly #answers: Uint8Array[] = [];
   #lastId = 0;
   #count = 0;
   #trusted = false;
@@ -99,7 +109,14 @@ export class PeerConnection {
     }
     try {
       while (this.#state.phase !== "closed") {
+        const most = Math.min(ANSWERS_MAX, this.#rules.free());
+        const waiting = this.#answers.length;
+        if (waiting >= most || waiting > 0 && !this.#channel.ready()) {
+          this.#flush();
+        }
         const input = await this.#next();
+        // What came before is answered before anything else is.
+        if (input.type !== "sockets" || input.trouble !== null) this.#flush();
         this.#dispatch(input);
       }
     } finally {
@@ -155,8 +172,8 @@ export class PeerConnection {
     for (const note of notes) {
       unread.push(frame.tail.subarray(at, at += note.unread));
     }
-    this.#count += fds.length;
-    const quota: Trouble | null = this.#count > this.#rules.socketsMax
+    const count = this.#count + fds.length;
+    const quota: Trouble | null = count > this.#rules.socketsMax
       ? {
         code: "handoff/quota",
         reason: `it sent more than ${this.#rules.socketsMax} sockets`,
@@ -164,6 +181,7 @@ export class PeerConnection {
       : null;
     const trouble = quota ?? judgeSockets(notes, found, this.#rules.kinds);
     if (trouble === null) {
+      this.#count = count;
       const sure = found as KernelSocket[];
       this.#taken.set(id, { fds, notes, found: sure, unread, meta });
     }
@@ -178,11 +196,15 @@ export class PeerConnection {
 
   #act(action: ReceiverAction): void {
     switch (action.type) {
-      case "welcome":
+      case "welcome": {
         this.#trusted = true;
         this.#watchFrames();
-        this.#channel.trySend(encodeFrame("welcome"), []);
+        const welcome = encodeFrame("welcome", {
+          descriptors: SOCKETS_PER_FRAME,
+        });
+        this.#channel.trySend(welcome, []);
         return this.#rules.onJoin(this.#peer);
+      }
       case "acknowledge":
         return this.#acknowledge(action.id);
       case "deliver":
@@ -196,15 +218,29 @@ export class PeerConnection {
     }
   }
 
-  /**
-   * At once or not at all: a sender that leaves room for no 16 bytes in its
-   * receive buffer reads none of its answers.
-   */
+  /** Gathered while more frames are here: one call answers many. */
   #acknowledge(id: number): void {
     const descriptors = this.#taken.get(id)!.fds.length;
-    const frame = encodeFrame("taken", { descriptors });
-    const sent = this.#channel.trySend(frame, []) === frame.byteLength;
-    this.#dispatch({ type: sent ? "acknowledged" : "acknowledging-failed" });
+    this.#answers.push(encodeFrame("taken", { descriptors }));
+  }
+
+  /**
+   * At once or not at all: a sender that leaves no room in its receive buffer
+   * reads none of its answers.
+   */
+  #flush(): void {
+    const answers = this.#answers.splice(0);
+    if (answers.length === 0) return;
+    const bytes = new Uint8Array(
+      new ArrayBuffer(answers.length * HEADER_BYTES),
+    );
+    answers.forEach((one, index) => bytes.set(one, index * HEADER_BYTES));
+    const sent = this.#channel.trySend(bytes, []);
+    const whole = Math.floor(Math.max(0, sent) / HEADER_BYTES);
+    for (let i = 0; i < whole; i++) this.#dispatch({ type: "acknowledged" });
+    if (whole < answers.length) {
+      this.#dispatch({ type: "acknowledging-failed" });
+    }
   }
 
   #deliver(id: number): void {
@@ -216,7 +252,7 @@ export class PeerConnection {
       const parts = { ...found[index]!, unread: unread[index]!.slice() };
       return new ReceivedSocket(holdHandle(fd, parts.kind), fd, {
         ...parts,
-        meta,
+        meta: notes[index]!.meta ?? meta,
         peer,
       });
     });

@@ -10,33 +10,15 @@ import {
   type SenderState,
   stepSender,
 } from "./_sender_core.ts";
-import { formatAddr } from "./_socket_kind.ts";
 import { encodeFrame, type Frame } from "./_transfer_frame.ts";
 import {
   type DetachedSocket,
   handleIn,
   takeHandle,
 } from "./detached_socket.ts";
+import { type Entry, goesAlone, noteOf } from "./_sender_entry.ts";
 import { sendError } from "./_send_error.ts";
 import { HandoffError } from "./error.ts";
-import type { TransferredSocket } from "./transfer_event.ts";
-
-interface Entry {
-  readonly sockets: readonly DetachedSocket[];
-  resolve(): void;
-  reject(error: HandoffError): void;
-}
-
-/** What of a socket is told. */
-export function noteOf(socket: DetachedSocket): TransferredSocket {
-  const { kind, localAddr, remoteAddr, unread } = socket;
-  return {
-    kind,
-    local: formatAddr(localAddr),
-    remote: formatAddr(remoteAddr),
-    unread: unread.byteLength,
-  };
-}
 
 /** See the top of the file. */
 export class ScmSender {
@@ -44,7 +26,9 @@ export class ScmSender {
   readonly #channel: Channel;
   readonly #timeoutMs: number;
   readonly #stop: AbortController = new AbortController();
-  readonly #entries: Map<number, Entry> = new Map();
+  readonly #entries: Map<number, readonly Entry[]> = new Map();
+  readonly #queue: Entry[] = [];
+  #perFrame = 1;
   #state: SenderState = SENDER_START;
   #lastId = 0;
   #writing: Promise<void> = Promise.resolve();
@@ -79,13 +63,33 @@ export class ScmSender {
     await this.#welcomed.promise;
   }
 
-  /** Sends sockets in one frame; resolves when the receiver has them. */
-  send(sockets: readonly DetachedSocket[], meta: unknown): Promise<void> {
-    const id = ++this.#lastId;
+  /**
+   * Sends a socket; resolves when the receiver has it. Those that are sent
+   * while others wait go together, if the receiver can.
+   */
+  send(socket: DetachedSocket, meta: unknown): Promise<void> {
+    const alone = goesAlone(socket, meta);
     return new Promise((resolve, reject) => {
-      this.#entries.set(id, { sockets, resolve, reject });
-      this.#writing = this.#writing.then(() => this.#write(id, sockets, meta));
+      this.#enqueue({ socket, meta, alone, resolve, reject });
     });
+  }
+
+  #enqueue(entry: Entry): void {
+    if (this.#queue.push(entry) === 1) {
+      this.#writing = this.#writing.then(() => this.#drain());
+    }
+  }
+
+  async #drain(): Promise<void> {
+    while (this.#queue.length > 0) {
+      let count = 1;
+      const most = Math.min(this.#perFrame, this.#queue.length);
+      if (!this.#queue[0]!.alone) {
+        while (count < most && !this.#queue[count]!.alone) count++;
+      }
+      await this.#write(this.#queue.slice(0, count));
+      this.#queue.splice(0, count);
+    }
   }
 
   /** Waits for what is on its way, and closes. */
@@ -97,50 +101,53 @@ export class ScmSender {
     this.#release();
   }
 
-  async #write(
-    id: number,
-    sockets: readonly DetachedSocket[],
-    meta: unknown,
-  ): Promise<void> {
-    const descriptors = sockets.length;
+  async #write(entries: readonly Entry[]): Promise<void> {
+    const id = ++this.#lastId;
+    const sockets = entries.map(({ socket }) => socket);
+    this.#entries.set(id, entries);
     try {
       const fds = sockets.map((socket) => {
         handleIn(socket);
         return socket.fd;
       });
       const frame = encodeFrame("sockets", {
-        descriptors,
-        json: { sockets: sockets.map(noteOf), meta },
+        descriptors: fds.length,
+        json: {
+          sockets: entries.map(({ socket, meta }) => ({
+            ...noteOf(socket),
+            meta,
+          })),
+        },
         tail: sockets.map(({ unread }) => unread),
       });
       if (this.#state.phase === "closed") throw this.#gone();
-      // In the kernel at once, nearly always: then no promise is made.
       const count = this.#channel.trySend(frame, fds);
-      if (count === frame.byteLength) {
-        return this.#written(id, descriptors);
+      if (count !== frame.byteLength) {
+        const slow = AbortSignal.any([
+          this.#stop.signal,
+          AbortSignal.timeout(this.#timeoutMs),
+        ]);
+        const rest = frame.subarray(Math.max(0, count));
+        const left = count > 0 ? [] : fds;
+        if (!await this.#channel.send(rest, left, slow)) throw this.#gone();
       }
-      const slow = AbortSignal.any([
-        this.#stop.signal,
-        AbortSignal.timeout(this.#timeoutMs),
-      ]);
-      const rest = frame.subarray(Math.max(0, count));
-      const whole = await this.#channel.send(rest, count > 0 ? [] : fds, slow);
-      if (!whole) throw this.#gone();
-      this.#written(id, descriptors);
+      this.#written(id, fds.length);
     } catch (cause) {
-      const entry = this.#take(id);
-      const error = cause instanceof HandoffError ? cause : undefined;
-      // A frame that is not whole is not taken: the receiver drops it.
-      entry?.reject(
-        sendError(
-          error?.code ?? "handoff/timed-out",
-          error === undefined
-            ? cause instanceof Error ? cause.message : String(cause)
-            : "it has closed the channel",
-          entry.sockets,
-          false,
-        ),
-      );
+      this.#failed(id, cause);
+    }
+  }
+
+  /** A frame that is not whole is not taken: the receiver drops it. */
+  #failed(id: number, cause: unknown): void {
+    const [code, why] = cause instanceof HandoffError
+      ? [cause.code, "it has closed the channel"]
+      : ["handoff/timed-out", String(cause)];
+    for (const entry of this.#take(id)) {
+      // Of a socket that was closed meanwhile, say so.
+      const closed = entry.socket.closed;
+      entry.reject(closed ? cause : sendError(code, why, [entry.socket]));
+    }
+    if (!(cause instanceof Deno.errors.BadResource)) {
       this.#dispatch({ type: "cancel-failed" });
     }
   }
@@ -209,6 +216,7 @@ export class ScmSender {
       this.#timer = setTimeout(() => this.#overdue(), this.#timeoutMs);
     }
     if (frame.type === "welcome") {
+      this.#perFrame = Math.max(1, frame.descriptors);
       this.#dispatch({ type: "welcome" });
       this.#welcomed?.resolve();
     } else if (frame.type === "taken") {
@@ -227,18 +235,14 @@ export class ScmSender {
 
   #act(action: SenderAction): void {
     switch (action.type) {
-      case "sent": {
-        const entry = this.#take(action.id);
-        for (const socket of entry?.sockets ?? []) takeHandle(socket).close();
-        return entry?.resolve();
-      }
-      case "kept": {
-        const entry = this.#take(action.id);
-        const { code, why, uncertain } = action;
-        return entry?.reject(
-          sendError(code, why, entry.sockets, uncertain),
-        );
-      }
+      case "sent":
+        for (const { socket, resolve } of this.#take(action.id)) {
+          takeHandle(socket).close();
+          resolve();
+        }
+        return;
+      case "kept":
+        return this.#kept(this.#take(action.id), action);
       case "cancel":
         return this.#cancel();
       case "close":
@@ -273,9 +277,24 @@ export class ScmSender {
     });
   }
 
-  #take(id: number): Entry | undefined {
-    const entry = this.#entries.get(id);
+  #kept(
+    entries: readonly Entry[],
+    action: SenderAction & { readonly type: "kept" },
+  ): void {
+    const { code, why, uncertain } = action;
+    // One of several is not wanted: which, is found by sending each alone.
+    if (entries.length > 1 && this.#state.phase === "open" && !uncertain) {
+      for (const entry of entries) this.#enqueue({ ...entry, alone: true });
+      return;
+    }
+    for (const { socket, reject } of entries) {
+      reject(sendError(code, why, [socket], uncertain));
+    }
+  }
+
+  #take(id: number): readonly Entry[] {
+    const entries = this.#entries.get(id) ?? [];
     this.#entries.delete(id);
-    return entry;
+    return entries;
   }
 }

@@ -41,6 +41,8 @@ export interface SocketNote {
   readonly remote: string;
   /** How many bytes of the tail are its unread ones. */
   readonly unread: number;
+  /** What the sender says beside it; any JSON. */
+  readonly meta?: unknown;
 }
 
 /** One frame. */

@@ -23,14 +23,15 @@ async function run(args: string[]): Promise<[number, string, string]> {
 }
 
 testWith({
-  name: "handoff run starts a program with its sockets and gives its exit code",
+  name:
+    "handoff exec starts a program with its sockets and gives its exit code",
   needs: ["sh"],
   fn: async () => {
     const script =
       'test -S /dev/fd/3 && test -S /dev/fd/4 && echo "$LISTEN_FDS $LISTEN_FDNAMES"; exit 7';
     const listen = ["--listen", "a=0", "--listen", "b=127.0.0.1:0"];
     const [code, stdout, stderr] = await run([
-      "run",
+      "exec",
       ...listen,
       "--",
       "sh",
@@ -42,13 +43,13 @@ testWith({
 });
 
 testWith({
-  name: "handoff run --json tells one object a line, and the program serves",
+  name: "handoff exec --json tells one object a line, and the program serves",
   needs: ["python3", "sh"],
   timeout: 20_000,
   fn: async () => {
     const receiver = new URL("./testdata/serve.py", import.meta.url).pathname;
     const child = start([
-      "run",
+      "exec",
       "--json",
       "--listen",
       "web=127.0.0.1:0",
@@ -75,11 +76,11 @@ testWith({
 });
 
 testWith({
-  name: "handoff run passes signals on",
+  name: "handoff exec passes signals on",
   needs: ["sh"],
   fn: async () => {
     const child = start([
-      "run",
+      "exec",
       "--listen",
       "a=0",
       "--",
@@ -102,13 +103,22 @@ Deno.test("handoff tells bad usage in one sentence", async () => {
   const cases: [string[], number, string][] = [
     [[], 2, 'Cannot do "nothing"'],
     [["fly"], 2, 'Cannot do "fly"'],
-    [["run"], 2, "none is given"],
-    [["run", "--", "true"], 2, "add --listen"],
-    [["run", "--listen", "web", "--", "true"], 2, '"web": it is not NAME='],
-    [["run", "--listen", "web=1.2.3.4:99999", "--", "true"], 2, "99999"],
-    [["run", "--listen", "a=0", "--listen", "a=0", "true"], 2, "twice"],
-    [["run", "--frobnicate"], 2, "--frobnicate"],
-    [["run", "--listen", `a=${port}`, "--", "true"], 1, "already in use"],
+    [["exec", "--listen", "0"], 2, "none is given"],
+    [["exec", "--", "true"], 2, "--listen is missing"],
+    [["exec", "--listen", "web", "--", "true"], 2, '"web": it is not NAME='],
+    [["exec", "--listen", "web=1.2.3.4:99999", "--", "true"], 2, "99999"],
+    [["exec", "--listen", "a=0", "--listen", "a=0", "true"], 2, "twice"],
+    [["exec", "--frobnicate"], 2, "--frobnicate"],
+    [["exec", "--to", "x"], 2, "--to is not for it"],
+    [["exec", "--listen", "0", "--protocol", "x", "--", "true"], 2, '"x"'],
+    [["exec", "--listen", "0", "--wait", "-1", "--", "true"], 2, "wait"],
+    [["send", "--to", "/tmp/x"], 2, "--connect is missing"],
+    [["send", "--connect", "x", "--to", "/tmp/x"], 2, "Cannot connect to"],
+    [["send", "--connect", "1", "--to", "/no"], 1, "see whether it listens"],
+    [["listen", "--listen", "0", "--to", "/no", "ls"], 2, "runs no program"],
+    [["receive", "--at", "/no/such/folder/x"], 1, "ffi"],
+    [["hold", "--listen", "0", "--at", "@x"], 1, "ffi"],
+    [["exec", "--listen", `a=${port}`, "--", "true"], 1, "already in use"],
   ];
   const results = await Promise.all(cases.map(([args]) => run(args)));
   for (const [index, [code, stdout, stderr]] of results.entries()) {
@@ -121,4 +131,151 @@ Deno.test("handoff tells bad usage in one sentence", async () => {
   const [code, help] = await run(["--help"]);
   assertEquals(code, 0);
   assert(help.includes("--allow-run"));
+});
+
+/** With what paths need. */
+function startAll(args: string[]): Deno.ChildProcess {
+  return new Deno.Command(Deno.execPath(), {
+    args: ["run", "--no-prompt", "-A", CLI, ...args],
+    stdout: "piped",
+    stderr: "inherit",
+  }).spawn();
+}
+
+/** The lines that a program prints, as they come. */
+async function* linesOf(child: Deno.ChildProcess) {
+  let text = "";
+  for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) {
+    text += part;
+    const whole = text.split("\n");
+    text = whole.pop()!;
+    yield* whole;
+  }
+}
+
+async function answerAt(port: number): Promise<string> {
+  const response = await fetch(`http://127.0.0.1:${port}/`);
+  return await response.text();
+}
+
+async function privateFolder(): Promise<string> {
+  const folder = await Deno.makeTempDir();
+  await Deno.chmod(folder, 0o700);
+  return folder;
+}
+
+testWith({
+  name: "handoff exec runs a real gunicorn",
+  needs: ["linux", "gunicorn", "sh"],
+  timeout: 60_000,
+  fn: async () => {
+    const folder = await privateFolder();
+    await Deno.writeTextFile(
+      `${folder}/app.py`,
+      "def app(env, start):\n  start('200 OK', [])\n  return [b'gunicorn serves']\n",
+    );
+    const child = startAll([
+      ...["exec", "--json", "--listen", "127.0.0.1:0", "--"],
+      ...["gunicorn", "--log-level", "critical", "--chdir", folder, "app:app"],
+    ]);
+    for await (const line of linesOf(child)) {
+      const { type, port } = JSON.parse(line);
+      if (type !== "listening") continue;
+      assertEquals(await answerAt(port), "gunicorn serves");
+      child.kill("SIGTERM");
+    }
+    assertEquals((await child.status).code, 0);
+  },
+});
+
+testWith({
+  name: "handoff hold: kill -9 of the program refuses nobody",
+  needs: ["unix", "python3", "sh"],
+  timeout: 60_000,
+  fn: async () => {
+    const script = `
+import http.server, os, socket
+class H(http.server.BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200); self.end_headers(); self.wfile.write(str(os.getpid()).encode())
+    def log_message(self, *a): pass
+s = http.server.HTTPServer(("", 0), H, False); s.socket.close(); s.socket = socket.socket(fileno=3)
+import select
+while True:
+    select.select([s.socket], [], [])
+    try: s.handle_request()
+    except BlockingIOError: pass`;
+    const child = startAll([
+      ...["hold", "--json", "--listen", "127.0.0.1:0", "--"],
+      ...["python3", "-c", script],
+    ]);
+    let port = 0, killed = 0;
+    const asked: Promise<string>[] = [];
+    const pids = new Set<string>();
+    for await (const line of linesOf(child)) {
+      const event = JSON.parse(line);
+      if (event.type === "listening") port = event.port;
+      if (event.type !== "started") continue;
+      pids.add(await answerAt(port));
+      if (killed++ === 3) break;
+      Deno.kill(event.pid, "SIGKILL");
+      // Nobody runs now: who asks waits for the next one.
+      asked.push(answerAt(port));
+    }
+    for (const answer of asked) pids.add(await answer);
+    assertEquals(pids.size, 4);
+    child.kill("SIGTERM");
+    assertEquals((await child.status).code, 0);
+  },
+});
+
+testWith({
+  name: "handoff listen and send give sockets to handoff receive",
+  needs: ["linux", "sh"],
+  timeout: 60_000,
+  fn: async () => {
+    const folder = await privateFolder();
+    const at = `${folder}/sockets`;
+    const tokenFile = `${folder}/token`;
+    await Deno.writeTextFile(tokenFile, "secret");
+    const token = ["--token-file", tokenFile];
+    const receiver = startAll([
+      ...["receive", "--at", at, "--count", "2", ...token, "--"],
+      ...[
+        "sh",
+        "-c",
+        'test -S /dev/fd/3 || { read -r line; echo "got $line"; }',
+      ],
+    ]);
+    while (!(await Deno.lstat(at).catch(() => undefined))?.isSocket) {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    const listen = ["listen", "--listen", "web=127.0.0.1:0", "--to", at];
+    const refused = await run(["listen", "--listen", "0", "--to", at]);
+    assertEquals([refused[0], refused[2].trim().split("\n").length], [1, 1]);
+    const given = startAll([...listen, ...token]);
+    assertEquals((await given.status).code, 0);
+    await given.stdout.cancel();
+    using server = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = server.addr;
+    const sending = startAll([
+      "send",
+      "--connect",
+      `${port}`,
+      "--to",
+      at,
+      ...token,
+    ]);
+    using conn = await server.accept();
+    await conn.write(new TextEncoder().encode("hello\n"));
+    assertEquals(await new Response(conn.readable).text(), "got hello\n");
+    assertEquals((await sending.status).code, 0);
+    await sending.stdout.cancel();
+    const kinds: string[] = [];
+    for await (const line of linesOf(receiver)) {
+      kinds.push(JSON.parse(line).kind);
+    }
+    assertEquals(kinds, ["tcp-listener", "tcp-conn"]);
+    assertEquals((await receiver.status).code, 0);
+  },
 });

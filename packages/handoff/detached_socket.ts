@@ -64,6 +64,27 @@ export class DetachedSocket implements Disposable {
     takeHandle(this).close();
   }
 
+  /**
+   * Another descriptor of the same socket. For a listener, or to keep a hold on
+   * a connection that is given away: two that read from one steal from each
+   * other.
+   *
+   * @throws {Deno.errors.BadResource} When it is closed or taken already, or
+   *   this process has no descriptor left.
+   */
+  duplicate(): DetachedSocket {
+    const fd = handleIn(this).fdForIpc();
+    const copy = fd < 0 ? undefined : new (handleIn(this).constructor as new (
+      kind: number,
+    ) => RawHandle)(this.kind.endsWith("listener") ? 1 : 0);
+    if (copy?.open(fd) !== 0) {
+      throw badResource(
+        "Cannot duplicate a socket: this process has no descriptor left: close some, or raise its limit (ulimit -n)",
+      );
+    }
+    return new DetachedSocket(copy, fd, this);
+  }
+
   /** Closes it unless it was closed or taken. */
   [Symbol.dispose](): void {
     if (!this.#closed) this.close();

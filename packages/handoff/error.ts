@@ -30,6 +30,7 @@ import type { DetachedSocket } from "./detached_socket.ts";
  * - `handoff/quota`: a peer sent more than it may.
  * - `handoff/timed-out`: the peer did not answer in time.
  * - `handoff/peer-gone`: the peer ended, or nobody listens at the path.
+ * - `handoff/no-such-socket`: a holder keeps nothing under that name.
  * - `handoff/insecure-path`: others may reach the socket's path.
  */
 export type HandoffErrorCode =
@@ -53,6 +54,7 @@ export type HandoffErrorCode =
   | "handoff/quota"
   | "handoff/timed-out"
   | "handoff/peer-gone"
+  | "handoff/no-such-socket"
   | "handoff/insecure-path";
 
 /** Options for {@linkcode HandoffError}. */

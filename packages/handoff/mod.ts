@@ -1,9 +1,9 @@
 /**
- * Passes listening sockets to other processes, and replaces a running server
- * by its next version without refusing a client. Needs no FFI.
+ * Gives sockets to other processes, in any language, with nothing lost; and
+ * replaces a running server by its next version without refusing a client.
  *
  * ```ts
- * import { listen, spawnWithSockets } from "@holdfast/handoff";
+ * import { adopt, detach, listen, spawnWithSockets } from "@holdfast/handoff";
  * import { assert } from "@std/assert";
  *
  * // Any program that knows systemd's LISTEN_FDS can take the socket.
@@ -13,9 +13,15 @@
  * });
  * const status = await child.status;
  * assert(status.success);
+ * // And a socket can leave its object, for another one or another process.
+ * using again = await adopt(await detach(web), "listener");
+ * assert(again.passable);
  * ```
  *
- * A server that replaces itself: see {@linkcode openUpgrader}.
+ * Between processes that run: {@linkcode sendSocket} and
+ * {@linkcode receiveSockets}. A server that replaces itself:
+ * {@linkcode openUpgrader}. Listeners that outlive `kill -9`:
+ * {@linkcode openHolder}.
  *
  * @module
  */
@@ -48,6 +54,7 @@ export type {
   ReceiveSource,
 } from "./receive_options.ts";
 export { receiveSockets, SocketReceiver } from "./receiver.ts";
+export type { HandoffEvent } from "./handoff_event.ts";
 export type { DenoServeOptions } from "./_deno_serve.ts";
 export {
   type DrainOptions,
@@ -55,6 +62,21 @@ export {
   type ServedListener,
   serveNode,
 } from "./serve.ts";
+export {
+  Holder,
+  type HolderEvent,
+  type HolderOptions,
+  openHolder,
+} from "./holder.ts";
+export {
+  dropFromHolder,
+  type HeldName,
+  type HolderRequestOptions,
+  listHolder,
+  storeInHolder,
+  takeFromHolder,
+  type TakenSocket,
+} from "./holder_client.ts";
 export { sdNotify, type SdState } from "./sd_notify.ts";
 export {
   openSender,

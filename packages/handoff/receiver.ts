@@ -95,6 +95,7 @@ export class SocketReceiver extends EventReader<TransferEvent>
         "frameTimeoutMs",
         options.frameTimeoutMs ?? 10_000,
       ),
+      free: () => this.#waitingMax - this.#waiting.length,
       room: (signal) => this.#whenRoom(signal),
       onJoin: (peer) => {
         const { pid = null, uid = null } = peer ?? {};

@@ -4,7 +4,8 @@ import { IpcSender } from "./_ipc_sender.ts";
 import { judgePeer } from "./_judge.ts";
 import { libc } from "./_libc.ts";
 import { needsFfi } from "./_not_supported.ts";
-import { noteOf, ScmSender } from "./_scm_sender.ts";
+import { ScmSender } from "./_scm_sender.ts";
+import { noteOf } from "./_sender_entry.ts";
 import { tokenBytes } from "./_token.ts";
 import { connectTo } from "./_unix_path.ts";
 import { DetachedSocket } from "./detached_socket.ts";
@@ -106,7 +107,7 @@ export class SocketSender extends EventReader<TransferEvent>
     this.#emitter.emit({ type: "offered", socket: note });
     try {
       if (this.#way instanceof ScmSender) {
-        await this.#way.send([detached], options.meta);
+        await this.#way.send(detached, options.meta);
       } else await this.#way.send(detached, options.meta);
     } catch (error) {
       if (error instanceof HandoffError) {
