@@ -53,7 +53,7 @@ export function parseArguments(args: string[], lan: Networks): Arguments {
   const { elevate } = values;
   return {
     ...{ command, port, json: values.json, tag: values.tag },
-    requests: needsPort ? requestsOf(port!, values, lan) : [],
+    requests: needsPort ? requestsOf(command, port!, values, lan) : [],
     leaseSeconds: values.for === undefined ? undefined : secondsOf(values.for),
     ledger: values.ledger,
     overrideDeny: values["override-deny"],
@@ -131,13 +131,19 @@ function portOf(
 
 /** One for each protocol and each range of sources. */
 function requestsOf(
+  command: string,
   port: number,
   values: Values,
   lan: Networks,
 ): readonly AccessRequest[] {
-  const { from, source = from } = values;
+  // Nothing is opened to everybody unless it is said; Windows says so itself.
+  const narrow = command !== "check" && Deno.build.os === "linux";
+  const { from, source = from ?? (narrow ? "lan" : undefined) } = values;
   const sources = source === "lan"
-    ? lan()
+    ? lan().filter((network) =>
+      values.family === undefined ||
+      network.includes(":") === (values.family === "ipv6")
+    )
     : source === undefined || source === "any"
     ? [undefined]
     : [source];

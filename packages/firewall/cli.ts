@@ -37,8 +37,9 @@ const HELP = `Usage:
 
 Options:
   --tcp, --udp            the protocol, or both; tcp where it is left out
-  --from RANGE            from where, such as 10.0.0.0/8; lan for the networks of
-                          this machine; from anywhere where it is left out
+  --from RANGE            from where, such as 10.0.0.0/8; any for everywhere; lan
+                          for the networks of this machine, which plan and
+                          allow take where it is left out
   --for TIME              after this it is closed again: 90s, 15m, 1h or 2d
   --hold                  stays, keeps it open, and closes it at Ctrl-C
   --yes                   allow without a question

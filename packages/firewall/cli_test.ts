@@ -80,10 +80,19 @@ testWith({
     const blocked = await run(shut, TOOLS, CLI, "check", "8080", "--json");
     assertEquals(blocked.code, 1);
     assertEquals(JSON.parse(blocked.out).table, "inet f");
-    const plan = await run(shut, TOOLS, CLI, "plan", "8080", "--json");
+    const plan = await run(
+      shut,
+      TOOLS,
+      CLI,
+      "plan",
+      "8080",
+      "--from",
+      "any",
+      "--json",
+    );
     assertEquals([plan.code, plan.err], [0, ""]);
     assertEquals(JSON.parse(plan.out).steps.length, 1);
-    const words = await run(shut, TOOLS, CLI, "plan", "8080");
+    const words = await run(shut, TOOLS, CLI, "plan", "8080", "--from", "any");
     assertStringIncludes(words.out, "nft -j -e -a -f -");
     const report = await run(shut, TOOLS, CLI, "inspect");
     assertStringIncludes(report.out, "nftables: active (tables: inet f)");
@@ -102,7 +111,7 @@ testWith({
         "nft 'add table inet f; add chain inet f in { type filter hook input priority 0; policy drop; }'",
         "rules() { nft -s list ruleset; }",
         'before="$(rules)"',
-        `${cli} allow --port 4000 ${work} 2>&1 && exit 1`,
+        `${cli} allow --port 4000 --from any ${work} 2>&1 && exit 1`,
         '[ "$before" = "$(rules)" ] || exit 2',
         `${cli} allow --port 4000 --udp --tcp --from 10.0.0.0/8 --for 1h --yes --json ${work}`,
         `${cli} list --json ${work}`,
@@ -110,6 +119,11 @@ testWith({
         `${cli} check --port 4000 --udp --from 10.1.2.3 --json || exit 4`,
         `${cli} check --port 4000 --from 11.0.0.1 2>&1 && exit 5`,
         `${cli} revert --port 4001 ${work} 2>&1 && exit 6`,
+        // Without a range it is for the networks of this machine.
+        `${cli} plan --port 4002 2>&1 && exit 8`,
+        "ip link add v0 type veth peer name v1",
+        "ip addr add 10.7.7.7/24 dev v0; ip link set v0 up; ip link set v1 up",
+        `${cli} plan --port 4002 --family ipv4 2>&1 | grep 'from 10.7.7.0/24' || exit 9`,
         `${cli} revert --port 4000 --json ${work}`,
         '[ "$before" = "$(rules)" ] || exit 7',
         `${cli} list ${work}`,
@@ -125,6 +139,7 @@ testWith({
       );
       assertEquals([code, err], [0, ""], out);
       assertStringIncludes(out!, "nobody said yes");
+      assertStringIncludes(out!, "this machine is in no network");
       const lines = out!.split("\n").filter((line) => line.startsWith("{"))
         .map((line) => JSON.parse(line));
       assertEquals(
@@ -147,7 +162,7 @@ testWith({
     const folder = await Deno.makeTempDir();
     const script = [
       "nft 'add table inet f; add chain inet f in { type filter hook input priority 0; policy drop; }'",
-      `"$0" run --quiet --no-prompt -A ${CLI} allow --port 4000 --for 1h --hold --yes --ledger ${folder} &`,
+      `"$0" run --quiet --no-prompt -A ${CLI} allow --port 4000 --from any --for 1h --hold --yes --ledger ${folder} &`,
       "pid=$!",
       "for i in 1 2 3 4 5 6 7 8 9 10; do nft list ruleset | grep -q hf_ && break; sleep 1; done",
       "nft list ruleset | grep -q hf_ || exit 1",
