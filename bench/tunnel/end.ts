@@ -17,6 +17,7 @@ import {
   serveTunnel,
 } from "@holdfast/resume/tunnel";
 
+import { liveBytes } from "../../packages/resume/testdata/memory.ts";
 import { connectOne, serveOne } from "./one_session.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -67,9 +68,12 @@ async function send(to: Tcp, bytes: number): Promise<void> {
   await conn.read(new Uint8Array(1)); // The sink hangs up when it has it all.
 }
 
+// What it holds, whenever somebody asks.
+Deno.addSignalListener("SIGUSR2", () => console.log("live", liveBytes()));
 const [role, first, second] = Deno.args;
 if (role === "send") {
   await send(parseTunnelAddress(first!) as Tcp, Number(second));
+  Deno.exit(0);
 } else {
   const listener = Deno.listen(LOOPBACK);
   console.log(listener.addr.port);

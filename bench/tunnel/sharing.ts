@@ -71,16 +71,15 @@ async function echoed(port: number, bytes: number): Promise<void> {
   conn.close();
 }
 
-async function rssOf(ends: readonly Running[]): Promise<number> {
-  let pages = 0;
-  for (const { child } of ends) {
-    // Deno itself may read it only with every permission.
-    const { stdout } = await new Deno.Command("cat", {
-      args: [`/proc/${child.pid}/statm`],
-    }).output();
-    pages += Number(new TextDecoder().decode(stdout).split(" ")[1]);
+/** Heap and buffers of these processes, without what waits to be collected. */
+async function liveBytes(ends: readonly Running[]): Promise<number> {
+  let bytes = 0;
+  for (const end of ends) {
+    const before = end.said.split("live ").length;
+    end.child.kill("SIGUSR2");
+    bytes += Number((await end.says(/live (\d+)\n/, before))[1]);
   }
-  return pages * 4096;
+  return bytes;
 }
 
 /** Measures one kind. */
@@ -104,14 +103,14 @@ export async function sharing(
     using conn = await connect(port);
     await ping(conn);
   }
-  const before = await rssOf([serve, entry]);
+  const before = await liveBytes([serve, entry]);
   const idle: Deno.Conn[] = [];
   for (let i = 0; i < IDLE; i++) {
     const conn = await connect(port);
     await ping(conn);
     idle.push(conn);
   }
-  const bytes = (await rssOf([serve, entry]) - before) / IDLE;
+  const bytes = (await liveBytes([serve, entry]) - before) / IDLE;
   for (const conn of idle) conn.close();
 
   let full = true;
