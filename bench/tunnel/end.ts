@@ -11,13 +11,14 @@
  *     end.ts serve-one HOST:PORT     as serve, but one session for all
  *     end.ts connect-one HOST:PORT   as connect, but one session for all
  */
+import v8 from "node:v8";
+import vm from "node:vm";
 import {
   connectTunnel,
   parseTunnelAddress,
   serveTunnel,
 } from "@holdfast/resume/tunnel";
 
-import { liveBytes } from "../../packages/resume/testdata/memory.ts";
 import { connectOne, serveOne } from "./one_session.ts";
 
 const CHUNK_BYTES = 64 * 1024;
@@ -66,6 +67,14 @@ async function send(to: Tcp, bytes: number): Promise<void> {
     sent += await conn.write(chunk.subarray(0, bytes - sent));
   }
   await conn.read(new Uint8Array(1)); // The sink hangs up when it has it all.
+}
+
+/** Heap and buffers, after a collection. */
+function liveBytes(): number {
+  v8.setFlagsFromString("--expose_gc");
+  (vm.runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
 }
 
 // What it holds, whenever somebody asks.
