@@ -11,6 +11,8 @@
  *     end.ts serve-one HOST:PORT     as serve, but one session for all
  *     end.ts connect-one HOST:PORT   as connect, but one session for all
  */
+import v8 from "node:v8";
+import vm from "node:vm";
 import {
   connectTunnel,
   parseTunnelAddress,
@@ -67,9 +69,20 @@ async function send(to: Tcp, bytes: number): Promise<void> {
   await conn.read(new Uint8Array(1)); // The sink hangs up when it has it all.
 }
 
+/** Heap and buffers, after a collection. */
+function liveBytes(): number {
+  v8.setFlagsFromString("--expose_gc");
+  (vm.runInNewContext("gc") as () => void)();
+  const { heapUsed, external } = Deno.memoryUsage();
+  return heapUsed + external;
+}
+
+// What it holds, whenever somebody asks.
+Deno.addSignalListener("SIGUSR2", () => console.log("live", liveBytes()));
 const [role, first, second] = Deno.args;
 if (role === "send") {
   await send(parseTunnelAddress(first!) as Tcp, Number(second));
+  Deno.exit(0);
 } else {
   const listener = Deno.listen(LOOPBACK);
   console.log(listener.addr.port);

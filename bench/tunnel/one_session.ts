@@ -41,9 +41,11 @@ class Shared {
     local.setNoDelay(true);
     this.#locals.set(id, local);
     if (opens) await this.#send(id, OPEN);
-    const into = new Uint8Array(64 * 1024);
+    // As ours: small for who says little.
+    let into = new Uint8Array(4 * 1024);
     for (let n; (n = await local.read(into).catch(() => null)) !== null;) {
       await this.#send(id, DATA, into.subarray(0, n));
+      if (n === into.length && n < 64 * 1024) into = new Uint8Array(4 * n);
     }
     await this.#send(id, END);
     this.#end(id);

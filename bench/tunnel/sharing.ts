@@ -71,16 +71,15 @@ async function echoed(port: number, bytes: number): Promise<void> {
   conn.close();
 }
 
-async function rssOf(ends: readonly Running[]): Promise<number> {
-  let pages = 0;
-  for (const { child } of ends) {
-    // Deno itself may read it only with every permission.
-    const { stdout } = await new Deno.Command("cat", {
-      args: [`/proc/${child.pid}/statm`],
-    }).output();
-    pages += Number(new TextDecoder().decode(stdout).split(" ")[1]);
+/** Heap and buffers of these processes, without what waits to be collected. */
+async function liveBytes(ends: readonly Running[]): Promise<number> {
+  let bytes = 0;
+  for (const end of ends) {
+    const before = end.said.split("live ").length;
+    end.child.kill("SIGUSR2");
+    bytes += Number((await end.says(/live (\d+)\n/, before))[1]);
   }
-  return pages * 4096;
+  return bytes;
 }
 
 /** Measures one kind. */
@@ -99,6 +98,21 @@ export async function sharing(
   const entry = stack.use(start(near, `127.0.0.1:${farPort}`));
   const port = await portOf(entry);
 
+  // First: what is made once belongs to nobody, and what grew stays.
+  for (let i = 0; i < 50; i++) {
+    using conn = await connect(port);
+    await ping(conn);
+  }
+  const before = await liveBytes([serve, entry]);
+  const idle: Deno.Conn[] = [];
+  for (let i = 0; i < IDLE; i++) {
+    const conn = await connect(port);
+    await ping(conn);
+    idle.push(conn);
+  }
+  const bytes = (await liveBytes([serve, entry]) - before) / IDLE;
+  for (const conn of idle) conn.close();
+
   let full = true;
   const bulk = (async () => {
     while (full) await echoed(port, 16 * MIB);
@@ -110,16 +124,6 @@ export async function sharing(
   const from = performance.now();
   await Promise.all(Array.from({ length: 8 }, () => echoed(port, 16 * MIB)));
   const eight = 8 * 16 * MIB / 1000 / (performance.now() - from);
-
-  const before = await rssOf([serve, entry]);
-  const idle: Deno.Conn[] = [];
-  for (let i = 0; i < IDLE; i++) {
-    const conn = await connect(port);
-    await ping(conn);
-    idle.push(conn);
-  }
-  const bytes = (await rssOf([serve, entry]) - before) / IDLE;
-  for (const conn of idle) conn.close();
 
   // What one program does not read is in everybody's way, or in nobody's.
   const stalled = await connect(port);

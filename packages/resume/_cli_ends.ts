@@ -99,10 +99,10 @@ export async function serve(flags: TunnelFlags): Promise<number> {
     throw new UsageError("Cannot use TLS: give both --cert and --cert-key");
   }
   const predecessor = await predecessorOf(flags);
-  const listener = predecessor?.listener ?? await listenAt(
+  const listener = await listenAt(
     listen,
     cert === undefined ? undefined : { cert, key: key! },
-    predecessor !== undefined,
+    predecessor,
   );
   const options: ServeTunnelOptions = {
     targets,
@@ -138,8 +138,7 @@ export async function connect(
   const tls = flags.tls || flags.ca !== undefined ? { caCerts } : undefined;
   const route: Route = { to: server, tls };
   const predecessor = await predecessorOf(flags);
-  const listener = predecessor?.listener ??
-    await listenAt(listen, undefined, predecessor !== undefined);
+  const listener = await listenAt(listen, undefined, predecessor);
   await using news = await network?.();
   const options = { presharedKey, network: news };
   await using tunnel = connectTunnel(listener, dialer(route), {

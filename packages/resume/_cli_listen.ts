@@ -37,18 +37,25 @@ export type Listening = Deno.Listener | SharedListener;
 /**
  * Listens there, and nowhere else.
  *
- * @param again Whether the process before this one had the address until now.
+ * @param before What the process before this one left: its socket, or at least
+ * its port.
  */
 export async function listenAt(
   address: TunnelAddress,
   certificate?: Certificate,
-  again = false,
+  before?: {
+    readonly listener: SharedListener | undefined;
+    readonly port: number;
+  },
 ): Promise<Listening> {
+  if (before?.listener !== undefined) return before.listener;
+  const { port = 0 } = before ?? {};
+  const where = "port" in address && port > 0 ? { ...address, port } : address;
   // The system takes a moment to let go of it.
-  const until = performance.now() + (again ? AGAIN_MS : 0);
+  const until = performance.now() + (before === undefined ? 0 : AGAIN_MS);
   for (;;) {
     try {
-      return await listenNow(address, certificate);
+      return await listenNow(where, certificate);
     } catch (error) {
       if (error instanceof CommandError) throw error;
       if (performance.now() >= until) {

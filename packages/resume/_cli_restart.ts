@@ -19,6 +19,7 @@ const CONTROL_FD = 3;
 
 /** An end of a tunnel that can be passed on. */
 export interface Restartable {
+  readonly addr: Deno.Addr | undefined;
   pause(): Promise<LocalConn[]>;
   resume(): void;
   suspend(): Uint8Array<ArrayBuffer>;
@@ -30,16 +31,19 @@ export interface Inheritance {
   readonly file: string;
   readonly listens: boolean;
   readonly connections: number;
+  /** Where it listened, if that is a TCP port. */
+  readonly port: number;
 }
 
 /** Reads what {@linkcode restart} wrote; `undefined` for anything else. */
 export function parseInheritance(text: string): Inheritance | undefined {
-  const found = /^([01]),(\d{1,6}),(.+)$/.exec(text);
+  const found = /^([01]),(\d{1,6}),(\d{1,5}),(.+)$/.exec(text);
   if (found === null) return undefined;
-  const [, listens, connections, file] = found;
+  const [, listens, connections, port, file] = found;
   return {
     listens: listens === "1",
     connections: Number(connections),
+    port: Number(port),
     file: file!,
   };
 }
@@ -88,9 +92,10 @@ async function handOver(
   const folder = await Deno.makeTempDir({ prefix: "holdfast-" });
   const file = `${folder}/state`;
   try {
-    const inheritance = `${
-      Number(listener !== undefined)
-    },${connections.length},${file}`;
+    const { addr } = end;
+    const port = addr !== undefined && "port" in addr ? addr.port : 0;
+    const listens = Number(listener !== undefined);
+    const inheritance = [listens, connections.length, port, file].join();
     const child = startSuccessor(
       successorArgs(own, inheritance),
       listener,
@@ -185,6 +190,8 @@ async function commandLine(): Promise<string[]> {
 
 /** What a successor has of its predecessor. */
 export interface TakenOver extends TunnelPredecessor {
+  /** Where it listened. */
+  readonly port: number;
   readonly listener: SharedListener | undefined;
 }
 
@@ -220,7 +227,7 @@ export async function takeOver(inheritance: Inheritance): Promise<TakenOver> {
     { length: inheritance.connections },
     (_, i) => maker.fromDescriptor(from + i),
   );
-  return { state, connections, listener };
+  return { state, connections, listener, port: inheritance.port };
 }
 
 async function predecessorEnds(): Promise<void> {

@@ -67,14 +67,15 @@ Deno.test("what a predecessor left is refused when it is changed or cut short, a
 
 Deno.test("a successor gets the same arguments, and its own inheritance alone", () => {
   const own = ["run", "-A", "cli.ts", "tunnel", "serve", "--to", "a:1"];
-  const first = successorArgs(own, "1,0,/tmp/x/state");
-  assertEquals(first, [...own, "--successor", "1,0,/tmp/x/state"]);
-  const second = successorArgs(first, "0,12,/tmp/a,b/state");
-  assertEquals(second, [...own, "--successor", "0,12,/tmp/a,b/state"]);
+  const first = successorArgs(own, "1,0,0,/tmp/x/state");
+  assertEquals(first, [...own, "--successor", "1,0,0,/tmp/x/state"]);
+  const second = successorArgs(first, "0,12,7000,/tmp/a,b/state");
+  assertEquals(second, [...own, "--successor", "0,12,7000,/tmp/a,b/state"]);
   assertEquals(parseInheritance(second.at(-1)!), {
     listens: false,
     connections: 12,
+    port: 7000,
     file: "/tmp/a,b/state",
   });
-  assertEquals(parseInheritance("2,1,x"), undefined);
+  assertEquals(parseInheritance("2,1,1,x"), undefined);
 });

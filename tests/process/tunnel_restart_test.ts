@@ -3,10 +3,15 @@ import { runs, testWith } from "@holdfast/testkit";
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { deadline, delay } from "@std/async";
 import { createHash } from "node:crypto";
+import {
+  CA_CERTIFICATE,
+  CERTIFICATE,
+  CERTIFICATE_KEY,
+} from "@holdfast/testkit/certificates";
 import { startSshd } from "./_sshd.ts";
 import {
   RESTART_PERMISSIONS,
-  type Running,
+  Running,
   startTunnel,
   type TunnelWorld,
 } from "./_tunnel_world.ts";
@@ -209,6 +214,73 @@ testWith({
       await other.write(new Uint8Array([3]));
       assertEquals([await other.read(into), into[0]], [1, 3]);
     }
+    await Deno.remove(folder, { recursive: true });
+  },
+});
+
+testWith({
+  name:
+    "an end with TLS and keys restarts as well; one that leads to a Unix socket says why it does not",
+  needs: ["linux"],
+  async fn() {
+    const folder = await Deno.makeTempDir();
+    const at = (name: string) => `${folder}/${name}`;
+    await Deno.writeTextFile(at("ca"), CA_CERTIFICATE);
+    await Deno.writeTextFile(at("cert"), CERTIFICATE);
+    await Deno.writeTextFile(at("key"), CERTIFICATE_KEY);
+    await Deno.writeTextFile(at("keys"), `k ${"ab".repeat(32)}\n`);
+    using target = echo();
+    using unix = Deno.listen({ transport: "unix", path: at("target") });
+    const echoing = unix.accept().then((conn) =>
+      conn.readable.pipeTo(conn.writable)
+    ).catch(() => {});
+    const both = [`127.0.0.1:${target.port}`, `unix:${at("target")}`];
+    {
+      await using tunnel = await startTunnel(target.port, {
+        serve: [
+          ...["--cert", at("cert"), "--cert-key", at("key")],
+          ...["--keys", at("keys"), "--to", both[1]!],
+        ],
+        connect: ["--ca", at("ca"), "--keys", at("keys")],
+        permissions: [
+          ...RESTART_PERMISSIONS,
+          `--allow-net=unix:${at("target")}`,
+        ],
+      });
+      let busy = true;
+      const talking = Promise.all(
+        [1, 2, 3].map(() => talk(tunnel.port, () => busy)),
+      );
+      for (let i = 0; i < 3; i++) {
+        await restart(tunnel.serve);
+        await restart(tunnel.connect);
+      }
+      busy = false;
+      await deadline(talking, LONG_MS);
+      assertEquals(failures(tunnel), []);
+      await using other = new Running(Deno.execPath(), [
+        ...["run", "--no-prompt", "-A", "cli.ts", "tunnel", "connect"],
+        ...[
+          "--listen",
+          "127.0.0.1:0",
+          "--to",
+          `127.0.0.1:${tunnel.proxy.port}`,
+        ],
+        ...["--ca", at("ca"), "--keys", at("keys"), "--target", both[1]!],
+      ]);
+      const port = (await other.says(/Listening on 127\.0\.0\.1:(\d+)/))[1];
+      using conn = await Deno.connect({ ...LOOPBACK, port: Number(port) });
+      const into = new Uint8Array(1);
+      await conn.write(new Uint8Array([1]));
+      assertEquals(await conn.read(into), 1);
+      Deno.kill(tunnel.serve.pid, "SIGHUP");
+      await tunnel.serve.says(
+        /Cannot restart, and goes on as it is: .*Unix socket.*\n/,
+      );
+      await conn.write(new Uint8Array([2]));
+      assertEquals([await conn.read(into), into[0]], [1, 2]);
+    }
+    await echoing;
     await Deno.remove(folder, { recursive: true });
   },
 });
