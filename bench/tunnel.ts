@@ -20,6 +20,7 @@ import { startSshd } from "../tests/process/_sshd.ts";
 import { answers, freePort, Running } from "../tests/process/_tunnel_world.ts";
 import { median, round, sleep } from "./resume/numbers.ts";
 import { progress, progressOf } from "./resume/result.ts";
+import { sharing } from "./tunnel/sharing.ts";
 
 const MIB = 1024 * 1024;
 const END = new URL("./tunnel/end.ts", import.meta.url).pathname;
@@ -150,6 +151,12 @@ if (import.meta.main) {
   progress(
     `${found.cuts} cuts during ${found.sent} bytes: lost ${found.lost}`,
   );
+  // Infinity is no JSON: an answer that never came is null there.
+  const each = await sharing(start, portOf, "serve", "connect");
+  const one = await sharing(start, portOf, "serve-one", "connect-one");
+  for (const [name, kind] of Object.entries({ each, one })) {
+    progress(`sessions: ${name}: ${JSON.stringify(kind)}`);
+  }
   const ssh = speeds.get("ssh");
   console.log(JSON.stringify({
     bench: "tunnel",
@@ -161,8 +168,10 @@ if (import.meta.main) {
       throughput_mb_per_s: round(median(own)),
       cuts: found.cuts,
       lost: found.lost,
+      sharing: each,
     },
     peers: {
+      sharing_one_session: one,
       forwarder_mb_per_s: round(median(speeds.get("forwarder")!)),
       ...(ssh && { ssh_mb_per_s: round(median(ssh)) }),
     },

@@ -66,7 +66,7 @@ async function reach(clientPid: number): Promise<boolean> {
   return await run([
     ..."nsenter -n -t".split(" "),
     String(clientPid),
-    ..."timeout 1 bash -c".split(" "),
+    ..."timeout 5 bash -c".split(" "),
     script,
   ]).catch(() => false);
 }

@@ -76,7 +76,7 @@ export const SUITES: readonly Suite[] = [
     // `npm:ioredis` reads its environment when it is imported; it gets an
     // empty one.
     permissions: ["--ignore-env", "--allow-net", ...TEMPORARY],
-    programs: ["redis-server"],
+    programs: ["deno", "redis-server"],
     doc: true,
   },
   {

@@ -7,12 +7,17 @@
  *     end.ts serve HOST:PORT         the far end of a tunnel
  *     end.ts connect HOST:PORT       the near end
  *     end.ts send HOST:PORT BYTES    writes so much, 64 KiB at a time
+ *     end.ts echo                    echoes each connection
+ *     end.ts serve-one HOST:PORT     as serve, but one session for all
+ *     end.ts connect-one HOST:PORT   as connect, but one session for all
  */
 import {
   connectTunnel,
   parseTunnelAddress,
   serveTunnel,
 } from "@holdfast/resume/tunnel";
+
+import { connectOne, serveOne } from "./one_session.ts";
 
 const CHUNK_BYTES = 64 * 1024;
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
@@ -69,10 +74,17 @@ if (role === "send") {
   const listener = Deno.listen(LOOPBACK);
   console.log(listener.addr.port);
   if (role === "sink") await sink(listener, Number(first));
-  else {
+  else if (role === "echo") {
+    for await (const conn of listener) {
+      conn.setNoDelay(true);
+      conn.readable.pipeTo(conn.writable).catch(() => {});
+    }
+  } else {
     const to = parseTunnelAddress(first!) as Tcp;
     if (role === "forward") await forward(listener, to);
     else if (role === "serve") serveTunnel(listener, { targets: [to] });
+    else if (role === "serve-one") await serveOne(listener, to);
+    else if (role === "connect-one") await connectOne(listener, to);
     else connectTunnel(listener, () => Deno.connect(to));
   }
 }

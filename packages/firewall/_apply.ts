@@ -58,15 +58,14 @@ function complaintOf(ran: Ran): string | undefined {
 
 /** How many rules of a lease there are, wherever they are. */
 export function countRules(facts: LinuxFacts, id: string): number {
-  const { ruleset, ufw, firewalld } = facts;
+  const { ruleset, ufwTuples, firewalld } = facts;
   const rules = ruleset.type === "known"
     ? ourRules(ruleset.value).filter((rule) => rule.id === id).length
     : 0;
-  const tuples = ufw.type === "known" ? ufw.value?.tuples ?? [] : [];
   const rich = firewalld.type === "known" ? firewalld.value?.rich ?? [] : [];
   const priorities = [richPriority(id, 0), richPriority(id, 1)];
   return rules +
-    tuples.filter(({ comment }) => parseMark(comment)?.id === id).length +
+    ufwTuples.filter(({ comment }) => parseMark(comment)?.id === id).length +
     rich.filter(({ rule }) =>
       priorities.some((priority) =>
         rule.startsWith(`rule priority="${priority}" `)
@@ -95,9 +94,8 @@ export function sharedUfwSteps(
   );
 }
 
-function ourTuples({ ufw }: LinuxFacts): readonly UfwTuple[] {
-  const tuples = ufw.type === "known" ? ufw.value?.tuples ?? [] : [];
-  return tuples.filter(({ comment }) => parseMark(comment) !== undefined);
+function ourTuples({ ufwTuples }: LinuxFacts): readonly UfwTuple[] {
+  return ufwTuples.filter(({ comment }) => parseMark(comment) !== undefined);
 }
 
 /** Takes everything of some leases back, and makes sure that it is gone. */

@@ -106,7 +106,8 @@ export class Draft {
   #conclude(verdicts: readonly Verdict[]): string | undefined {
     const unknown = verdicts.find(({ status }) => status === "unknown");
     if (unknown?.status === "unknown") this.#doubt = unknown.why;
-    const { legacy } = this.#facts;
+    const { legacy, unseen } = this.#facts;
+    this.#doubt ??= unseen;
     if (legacy.type === "unknown") this.#doubt ??= legacy.why;
     return undefined;
   }

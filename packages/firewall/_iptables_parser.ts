@@ -96,16 +96,17 @@ const HOOKS: Readonly<Record<string, Hooks>> = {
   security: { INPUT: ["input", 50], OUTPUT: ["output", 50] },
 };
 
-/** Tables of iptables-legacy as chains, with the hooks that they have. */
-export function legacyChains(
+/** Tables of iptables as chains, with the hooks that they have. */
+export function chainsOf(
   { tables }: IptablesRules,
   family: "ip" | "ip6",
+  legacy: boolean,
 ): NftChain[] {
   return tables.flatMap(({ name: table, chains }) =>
     [...chains].map(([name, { policy, rules }]) => {
       const [hook, priority] = HOOKS[table]?.[name] ?? [];
       return {
-        ...{ family, table, name, hook, rules, legacy: true },
+        ...{ family, table, name, hook, rules, legacy },
         type: hook === undefined
           ? undefined
           : table === "nat"

@@ -16,9 +16,11 @@ export function judge(facts: LinuxFacts, asked: Asked): Outcome {
   const verdicts = verdictsOf(ruleset.value, asked);
   const outcome = worst(verdicts, asked, owner);
   // A drop is certain whatever else there is; to let in, all must be seen.
-  if (outcome.status === "blocked-by" || legacy.type === "known") {
-    return outcome;
+  if (outcome.status === "blocked-by") return outcome;
+  if (facts.unseen !== undefined) {
+    return { status: "unknown", why: facts.unseen };
   }
+  if (legacy.type === "known") return outcome;
   const why = legacy.type === "unknown"
     ? legacy.why
     : "iptables-legacy cannot be read";

@@ -1,5 +1,5 @@
 import { askFirewalld, type Firewalld } from "./_firewalld.ts";
-import { legacyChains, parseIptables } from "./_iptables_parser.ts";
+import { chainsOf, parseIptables } from "./_iptables_parser.ts";
 import { withIptables } from "./_iptables_merge.ts";
 import {
   chainKey,
@@ -9,7 +9,12 @@ import {
 } from "./_nft_ruleset.ts";
 import type { Asked } from "./_request.ts";
 import { runLocal } from "./_run_local.ts";
-import { parseUfwDefaults, parseUfwTuples, type UfwPolicy } from "./_ufw.ts";
+import {
+  parseUfwDefaults,
+  parseUfwTuples,
+  type UfwPolicy,
+  type UfwTuple,
+} from "./_ufw.ts";
 import type { AskOptions, Ran } from "./runner.ts";
 
 /** A fact, or why it is not known. */
@@ -40,8 +45,12 @@ export interface LinuxFacts {
   readonly legacy: Fact<Legacy>;
   /** Tables that iptables-nft gives up on, such as `ip filter`. */
   readonly incompatible: readonly string[];
+  /** Why there may be rules that were not seen; undefined: none. */
+  readonly unseen?: string | undefined;
   /** Undefined when ufw is installed and switched off. */
   readonly ufw: Fact<UfwPolicy | undefined>;
+  /** Rules of ufw that have a comment, even while it is switched off. */
+  readonly ufwTuples: readonly UfwTuple[];
   /** Undefined when firewalld does not run. */
   readonly firewalld: Fact<Firewalld | undefined>;
 }
@@ -62,18 +71,20 @@ export async function readLinux(
   const ask: Ask = (tool, ...args) => run({ tool, args }, { signal });
   // By `cat`: Deno reads files of /proc only with every permission, and these
   // are the rights of a child, which is what the tools run with.
-  const [status, rules, legacy, ufw, firewalld] = await Promise.all([
+  const [status, rules, legacy, ufw, ufwTuples, firewalld] = await Promise.all([
     ask("cat", "/proc/self/status"),
     readRules(ask),
     readLegacy(ask),
     readUfw(ask),
+    readUfwTuples(ask),
     askFirewalld(ask, asked),
   ]);
   return {
     rights: rightsOf(status),
     ruleset: withLegacy(rules.ruleset, legacy),
     incompatible: rules.incompatible,
-    ...{ legacy, ufw, firewalld },
+    unseen: rules.unseen,
+    ...{ legacy, ufw, ufwTuples, firewalld },
   };
 }
 
@@ -87,11 +98,34 @@ function rightsOf(ran: Ran): boolean | undefined {
 interface Rules {
   readonly ruleset: Fact<NftRuleset>;
   readonly incompatible: readonly string[];
+  readonly unseen?: string;
+}
+
+/** Without nft: what iptables shows of its own tables. */
+async function readWithoutNft(ask: Ask): Promise<Rules> {
+  const chains = new Map<string, NftChain>();
+  let seen = false;
+  for (const family of ["ip", "ip6"] as const) {
+    const save = await askSave(ask, family);
+    if (save === undefined) continue;
+    seen = true;
+    const rules = parseIptables(save, family);
+    for (const chain of chainsOf(rules, family, false)) {
+      chains.set(chainKey(chain), chain);
+    }
+  }
+  const value = { chains, sets: new Map(), now: Date.now() / 1000 };
+  return {
+    ruleset: seen ? { type: "known", value } : { type: "absent" },
+    incompatible: [],
+    unseen: "nft is not installed, so rules of its own cannot be seen",
+  };
 }
 
 /** The rules that nft shows, with those of iptables in full. */
 async function readRules(ask: Ask): Promise<Rules> {
   const ran = await ask("nft", "-j", "list", "ruleset");
+  if (ran.type === "absent") return await readWithoutNft(ask);
   const ruleset = rulesetOf(ran);
   if (ruleset.type !== "known" || ran.type !== "ran") {
     return { ruleset, incompatible: [] };
@@ -194,7 +228,7 @@ async function readLegacy(ask: Ask): Promise<Fact<Legacy>> {
         command: `sudo ${tool}`,
       };
     }
-    chains.push(...legacyChains(parseIptables(ran.stdout, family), family));
+    chains.push(...chainsOf(parseIptables(ran.stdout, family), family, true));
   }
   const filters = chains.some(({ policy, rules }) =>
     policy === "drop" || rules.length > 0
@@ -233,11 +267,13 @@ async function readUfw(ask: Ask): Promise<Fact<UfwPolicy | undefined>> {
   if (!/^\s*ENABLED\s*=\s*["']?yes["']?\s*$/mi.test(ran.stdout)) {
     return { type: "known", value: undefined };
   }
-  // Root alone may read these; what cannot be read has no rule of ours.
-  const rules = await ask("cat", "/etc/ufw/user.rules", "/etc/ufw/user6.rules");
-  const tuples = rules.type === "ran" ? parseUfwTuples(rules.stdout) : [];
-  const input = parseUfwDefaults(ran.stdout);
-  return { type: "known", value: { input, tuples } };
+  return { type: "known", value: { input: parseUfwDefaults(ran.stdout) } };
+}
+
+/** Root alone may read these; what cannot be read has no rule of ours. */
+async function readUfwTuples(ask: Ask): Promise<readonly UfwTuple[]> {
+  const ran = await ask("cat", "/etc/ufw/user.rules", "/etc/ufw/user6.rules");
+  return ran.type === "ran" ? parseUfwTuples(ran.stdout) : [];
 }
 
 /** The first line of what a tool complained about. */

@@ -88,12 +88,11 @@ export interface ManagedPort {
 
 /** Ports that ufw and firewalld hold open for us; their rules have no mark. */
 export function managedPorts(
-  { ufw, firewalld }: Pick<LinuxFacts, "ufw" | "firewalld">,
+  { ufwTuples, firewalld }: Pick<LinuxFacts, "ufwTuples" | "firewalld">,
 ): readonly ManagedPort[] {
-  const policy = ufw.type === "known" ? ufw.value : undefined;
   const daemon = firewalld.type === "known" ? firewalld.value : undefined;
   return [
-    ...(policy?.tuples ?? []).flatMap(({ words, comment }) =>
+    ...ufwTuples.flatMap(({ words, comment }) =>
       parseMark(comment) === undefined ? [] : [{
         ...{ layer: "ufw", protocol: words[1]! } as const,
         port: Number(words[2]),

@@ -12,7 +12,7 @@ import {
   type NftChain,
   type NftRuleset,
 } from "./_nft_ruleset.ts";
-import { NO_BITS, ZERO } from "./_nft_value.ts";
+import { NO_BITS, UNTRACKED, ZERO } from "./_nft_value.ts";
 import {
   type Drop,
   type Findings,
@@ -148,7 +148,7 @@ function stateIn(
   }
   if (hook !== "prerouting" && hook !== "output") return packet.state;
   if (priority === CONNTRACK_PRIORITY) return undefined;
-  return priority < CONNTRACK_PRIORITY ? "invalid" : packet.state;
+  return priority < CONNTRACK_PRIORITY ? UNTRACKED : packet.state;
 }
 
 /** Whether the chain is on the way of the packet. */

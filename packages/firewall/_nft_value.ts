@@ -28,6 +28,9 @@ export type Value =
   | { readonly kind: "absent" }
   | { readonly kind: "unknown" };
 
+/** What `ct state` says of a packet whose connection was not looked up. */
+export const UNTRACKED = "invalid";
+
 export const UNKNOWN: Value = { kind: "unknown" };
 const ABSENT: Value = { kind: "absent" };
 const ALL_BITS = 0xffffffff;
@@ -165,16 +168,18 @@ function metaOf(key: unknown, { packet, mark }: Context): Value {
 function ctOf({ key, dir }: Record<string, unknown>, context: Context): Value {
   if (dir !== undefined) return UNKNOWN;
   const { direction } = context.packet;
+  if (key !== "state") {
+    if (context.state === undefined) return UNKNOWN;
+    // Before it is looked up there is no connection that could be asked.
+    if (context.state === UNTRACKED) return ABSENT;
+  }
   switch (key) {
     case "state":
       return context.state === undefined ? UNKNOWN : word(context.state);
     case "mark":
       return { kind: "bits", bits: context.connectionMark };
     case "direction":
-      // Before the connection is looked up there is no direction.
-      return context.state === context.packet.state
-        ? word(direction === "inbound" ? "original" : "reply")
-        : UNKNOWN;
+      return word(direction === "inbound" ? "original" : "reply");
     case "status":
       // A rule that may translate the address makes the outcome unknown; so
       // where this is asked, there was none.

@@ -15,6 +15,7 @@ import {
   sameMarks,
 } from "./_nft_flow.ts";
 import { elementsOf, matchElement, matchStatement } from "./_nft_match.ts";
+import { mangle } from "./_nft_mangle.ts";
 import type { Packet } from "./_nft_packet.ts";
 import {
   chainKey,
@@ -30,7 +31,7 @@ import {
   SOMETIMES,
   VERDICTS,
 } from "./_nft_statements.ts";
-import { bitsOf, type Context, NO_BITS } from "./_nft_value.ts";
+import { type Context, NO_BITS } from "./_nft_value.ts";
 import { mayOf, type Tri, yesOf } from "./_tri.ts";
 
 /** The kernel allows 16 jumps; past that a ruleset is not one of its own. */
@@ -150,7 +151,10 @@ class Walk {
         const rest = less(flow, sure);
         return { stays: merge([...rest, ...back]), returns };
       } else if (kind === "mangle") {
-        may = this.#mangle(at, body, may);
+        const next = mangle(body, may, this.#context(chain, may));
+        if (next === "breaks") break;
+        if (next === "changes") this.#taint(at, may.set, "changes the packet");
+        else may = next;
       } else if (CHANGING.has(kind)) {
         this.#taint(at, may.set, `may change the packet ("${kind}")`);
       } else if (!HARMLESS.has(kind) && !isComment(kind, body)) {
@@ -238,21 +242,6 @@ class Walk {
       ? [{ ...flow, set: left }]
       : [...less(flow, sure), { ...may, set: intersect(may.set, left) }];
     return { stays: merge([...missed, ...stays]), returns };
-  }
-
-  /** A mark is followed; another change is not. */
-  #mangle(at: Drop, body: unknown, flow: Flow): Flow {
-    const { key, value } = isRecord(body) ? body : {};
-    const bits = bitsOf(value, this.#context(at.chain, flow));
-    const known = bits === undefined || bits === "absent" ? NO_BITS : bits;
-    if (isRecord(key) && isRecord(key.meta)) {
-      return key.meta.key === "mark" ? { ...flow, mark: known } : flow;
-    }
-    if (isRecord(key) && isRecord(key.ct)) {
-      return key.ct.key === "mark" ? { ...flow, connectionMark: known } : flow;
-    }
-    this.#taint(at, flow.set, 'may change the packet ("mangle")');
-    return flow;
   }
 
   #context({ family, table, legacy }: NftChain, flow: Flow): Context {

@@ -83,11 +83,10 @@ function iptablesSteps(rules: readonly OurRule[]): readonly PlanStep[] {
 }
 
 function ufwSteps(
-  { ufw }: LinuxFacts,
+  { ufwTuples }: LinuxFacts,
   { ids, shared }: Selection,
 ): readonly PlanStep[] {
-  const policy = ufw.type === "known" ? ufw.value : undefined;
-  const lines = (policy?.tuples ?? []).flatMap((tuple) => {
+  const lines = ufwTuples.flatMap((tuple) => {
     const id = parseMark(tuple.comment)?.id;
     const words = deleteUfw(tuple);
     if (id === undefined || words === undefined) return [];

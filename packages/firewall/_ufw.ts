@@ -2,8 +2,6 @@
 export interface UfwPolicy {
   /** The default for what comes in; undefined when it could not be read. */
   readonly input: "accept" | "drop" | undefined;
-  /** Its rules that have a comment, by the files that ufw keeps them in. */
-  readonly tuples: readonly UfwTuple[];
 }
 
 /** One rule of `/etc/ufw/user.rules` or `user6.rules`. */

@@ -1,3 +1,4 @@
+import { familyOf } from "./_address.ts";
 import { isMost, rangeTexts } from "./_address_set.ts";
 import {
   intersect,
@@ -31,6 +32,8 @@ export type Verdict =
     | { readonly status: "unknown"; readonly why: string }
   );
 
+/** Interfaces that are asked about one by one. */
+const LINKS_MAX = 64;
 /** Sources of an outcome that are named one by one. */
 const EXCEPT_MAX = 100;
 
@@ -125,12 +128,13 @@ function linksOf(ruleset: NftRuleset): readonly Word[] {
   }
   for (const { elements } of ruleset.sets.values()) {
     for (const element of elements) {
-      if (typeof element === "string" && /^[\w.@-]{1,15}\*?$/.test(element)) {
-        names.add(element);
-      }
+      if (typeof element !== "string" || familyOf(element)) continue;
+      if (/^[\w.@-]{1,15}\*?$/.test(element)) names.add(element);
     }
   }
   names.delete("lo");
+  // So many that each alone would take too long: one must be named.
+  if (names.size > LINKS_MAX) return [];
   const all = [...names];
   const exact = all.filter((name) => !name.endsWith("*"));
   return [
@@ -154,7 +158,7 @@ function collectNames(value: unknown, names: Set<string>): void {
   if (/"(iif|iifname|oif|oifname)"/.test(left)) {
     const right = JSON.stringify(record.right ?? record.data ?? null);
     for (const [, name] of right.matchAll(/"([\w.-]{1,15}\*?)"/g)) {
-      if (!KEYWORDS.has(name!)) names.add(name!);
+      if (!KEYWORDS.has(name!) && !familyOf(name!)) names.add(name!);
     }
   }
   for (const one of Object.values(record)) collectNames(one, names);

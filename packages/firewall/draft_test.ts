@@ -21,6 +21,7 @@ function factsOf(...items: unknown[]): LinuxFacts {
     },
     incompatible: [],
     ufw: { type: "absent" },
+    ufwTuples: [],
     firewalld: { type: "absent" },
   };
 }
@@ -126,4 +127,44 @@ Deno.test("rules of other leases do not count, and stay where they are", () => {
   const plan = planLinux(facts, asked, TERMS);
   assert(plan.status === "ready", JSON.stringify(plan));
   assertMatch(plan.before.why, /Only rules of other leases/);
+});
+
+Deno.test("an interface that rules name is asked about by itself", () => {
+  const iif = { meta: { key: "iifname" } };
+  const accept = { accept: null };
+  const request = checkRequest({ port: 80, family: "ipv4" });
+  const both = judge(
+    factsOf(
+      chain("t", "drop"),
+      rule("t", 1, equal(iif, "eth0"), accept),
+      rule("t", 2, equal(iif, "wlan*"), equal(dport, 80), accept),
+    ),
+    request,
+  );
+  assert(both.status === "unknown");
+  assertMatch(both.why, /let in by eth0, wlan\*, dropped by any other/);
+  // Where it is the same by each of them there is no need to name one.
+  const none = judge(
+    factsOf(
+      chain("t", "drop"),
+      rule("t", 1, equal(iif, "eth0"), equal(dport, 22), accept),
+    ),
+    request,
+  );
+  assertEquals(none.status, "blocked-by");
+  // Addresses in sets are no interfaces, however many they are.
+  const elem = Array.from(
+    { length: 5000 },
+    (_, i) => `10.1.${i >> 8}.${i & 255}`,
+  );
+  const many = judge(
+    factsOf(
+      { set: { family: "inet", table: "t", name: "s", elem } },
+      chain("t", "accept"),
+      rule("t", 1, equal(saddr, "@s"), drop),
+      rule("t", 2, equal({ meta: { key: "skuid" } }, 7), drop),
+    ),
+    request,
+  );
+  assertEquals(many.status, "unknown");
 });

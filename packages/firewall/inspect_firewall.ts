@@ -64,6 +64,9 @@ function kernelReport(
   { ruleset, ...facts }: LinuxFacts,
 ): LayerReport {
   if (ruleset.type !== "known") return unknown(layer, ruleset, "nft");
+  if (layer === "nftables" && facts.unseen !== undefined) {
+    return { layer, status: "unknown", why: facts.unseen };
+  }
   const owner = ownersOf(facts, ruleset.value);
   const filtering = filteringTables(ruleset.value).filter((table) =>
     [...ruleset.value.chains.values()].some((chain) =>

@@ -45,11 +45,10 @@ export async function listRules(
   if ((options.system ?? Deno.build.os) !== "linux") return [];
   const ledger = new Ledger(options.ledger ?? defaultLedger());
   const records = await ledger.read();
-  const { ruleset, ufw, firewalld } = await readLinux(options);
+  const { ruleset, ufwTuples, firewalld } = await readLinux(options);
   const held = (id: string) =>
     records.find(({ entry }) => entry.id === id)?.held;
   const kernel = ruleset.type === "known" ? ourRules(ruleset.value) : [];
-  const tuples = ufw.type === "known" ? ufw.value?.tuples ?? [] : [];
   const rich = firewalld.type === "known" ? firewalld.value?.rich ?? [] : [];
   return [
     ...kernel.map(({ chain, rule, tag, id }): OwnedRule => ({
@@ -62,7 +61,7 @@ export async function listRules(
       where: `${tableOf(chain)} ${chain.name}`,
       text: rule.text ?? JSON.stringify(rule.expr),
     })),
-    ...tuples.flatMap(({ words, comment }): OwnedRule[] => {
+    ...ufwTuples.flatMap(({ words, comment }): OwnedRule[] => {
       const mark = parseMark(comment);
       return mark === undefined ? [] : [{
         ...{ ...mark, held: held(mark.id), layer: "ufw" as const },

@@ -110,10 +110,15 @@ export function replaceByDummy(libc: Libc, fd: number): void {
   // Deno may try to read from it once more; it must not wait.
   const F_SETFL = 4;
   call.fcntl(dummy, F_SETFL, layout.O_NONBLOCK);
-  call.dup2(dummy, fd);
-  call.close(dummy);
+  replaceFd(libc, dummy, fd);
+}
+
+/** Moves a descriptor to the number of another one, closed on exec. */
+export function replaceFd({ call }: Libc, from: number, to: number): void {
+  call.dup2(from, to);
+  call.close(from);
   const F_SETFD = 2, FD_CLOEXEC = 1;
-  call.fcntl(fd, F_SETFD, FD_CLOEXEC);
+  call.fcntl(to, F_SETFD, FD_CLOEXEC);
 }
 
 /** Duplicates a descriptor, closed on exec. */
@@ -133,7 +138,7 @@ export function duplicateFd({ call, layout }: Libc, fd: number): number {
  * epoll(7) goes on reporting a socket for as long as any duplicate is open, in
  * any process. On macOS kqueue(2) forgets a descriptor that is replaced.
  */
-function leaveEpoll(libc: Libc, fd: number): void {
+export function leaveEpoll(libc: Libc, fd: number): void {
   const { linux } = libc;
   if (linux === undefined) return;
   const EPOLL_CTL_DEL = 2;

@@ -24,7 +24,11 @@ export type Message =
   | { readonly type: "end"; readonly digest: Uint8Array }
   | { readonly type: "ready" }
   | { readonly type: "go" }
-  | { readonly type: "failed"; readonly reason: string };
+  | { readonly type: "failed"; readonly reason: string }
+  /** After GO: how many processes still finish their work, this one too. */
+  | { readonly type: "draining"; readonly draining: number }
+  /** After GO: the oldest of them should end at once. */
+  | { readonly type: "hurry" };
 
 const NUMBERS: Readonly<Record<Message["type"], number>> = {
   prepared: 1,
@@ -34,6 +38,8 @@ const NUMBERS: Readonly<Record<Message["type"], number>> = {
   ready: 5,
   go: 6,
   failed: 7,
+  draining: 8,
+  hurry: 9,
 };
 const TYPES = new Map(
   Object.entries(NUMBERS).map(([type, number]) => [number, type]),
@@ -76,6 +82,8 @@ function encodePayload(message: Message): Uint8Array {
       return message.bytes;
     case "end":
       return message.digest;
+    case "draining":
+      return Uint8Array.of(message.draining);
     case "failed":
       return new TextEncoder().encode(message.reason).subarray(
         0,
@@ -158,6 +166,8 @@ function checkLength(type: Message["type"], length: number): void {
     ? [STATE_BYTES, STATE_BYTES]
     : type === "end"
     ? [DIGEST_BYTES, DIGEST_BYTES]
+    : type === "draining"
+    ? [1, 1]
     : [0, type === "failed" ? REASON_BYTES_MAX : 0];
   if (length >= min && length <= max) return;
   throw badBytes(`message "${type}" says that it has ${length} bytes`);
@@ -171,6 +181,8 @@ function decodeMessage(type: Message["type"], payload: Uint8Array): Message {
       return { type, bytes: payload };
     case "end":
       return { type, digest: payload };
+    case "draining":
+      return { type, draining: payload[0]! };
     case "failed":
       return { type, reason: new TextDecoder().decode(payload) };
     default:

@@ -13,6 +13,8 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     { type: "prepared" },
     { type: "ready" },
     { type: "go" },
+    { type: "hurry" },
+    { type: "draining", draining: 3 },
     { type: "state", length: undefined },
   ),
   fc.record({

@@ -11,6 +11,9 @@ export type PredecessorInput =
   | { readonly type: "frozen" }
   | { readonly type: "sent" }
   | { readonly type: "ready" }
+  | { readonly type: "probed" }
+  /** The successor is ready, and not healthy. */
+  | { readonly type: "probe-failed"; readonly cause: unknown }
   | { readonly type: "go-sent" }
   /** A message that the successor may not send, or none at all. */
   | { readonly type: "bad-bytes"; readonly cause: unknown }
@@ -28,6 +31,7 @@ export type PredecessorInput =
 export type PredecessorAction =
   | { readonly type: "freeze" }
   | { readonly type: "send-state" }
+  | { readonly type: "probe" }
   | { readonly type: "send-go" }
   | { readonly type: "finish" }
   /** Kill the successor, thaw if frozen, and fail with this. */
@@ -69,7 +73,14 @@ export function stepPredecessor(
       return { phase: "awaiting-ready", actions: [] };
     case "ready":
       if (phase !== "awaiting-ready") return outOfTurn(phase, input.type);
+      return { phase: "probing", actions: [{ type: "probe" }] };
+    case "probed":
+      if (phase !== "probing") return outOfTurn(phase, input.type);
       return { phase: "committing", actions: [{ type: "send-go" }] };
+    case "probe-failed":
+      return phase === "probing"
+        ? rollBack(phase, input)
+        : outOfTurn(phase, input.type);
     case "go-sent":
       if (phase !== "committing") return outOfTurn(phase, input.type);
       return { phase: "committed", actions: [{ type: "finish" }] };
@@ -96,7 +107,9 @@ function rollBack(
     phase: "rolled-back",
     actions: [{
       type: "roll-back",
-      code: codeOf(phase),
+      code: input.type === "probe-failed"
+        ? "handoff/probe-failed"
+        : codeOf(phase),
       frozen: phase !== "starting",
       why: explain(input),
       cause: "cause" in input ? input.cause : undefined,
@@ -125,6 +138,8 @@ function explain(input: PredecessorInput): string {
       return "it does not keep to the protocol";
     case "freeze-failed":
       return "state() failed";
+    case "probe-failed":
+      return "its health probe failed";
     case "channel-lost":
       return "it closed the control channel";
     case "exited":

@@ -4,7 +4,11 @@ import type { PassableListener } from "./listener.ts";
 import { spawnWithSockets } from "./spawn.ts";
 import type { SpawnedProcess } from "./spawned.ts";
 import type { UpgradeEvent, UpgradePhase } from "./upgrade_event.ts";
-import type { UpgradeOptions } from "./upgrade_options.ts";
+import type {
+  DetachedConnection,
+  HandedConnection,
+  UpgradeOptions,
+} from "./upgrade_options.ts";
 
 /** One replacement of this process by a successor. */
 export interface Replacement {
@@ -16,6 +20,16 @@ export interface Replacement {
   readonly closing: AbortSignal;
   onPhase(phase: UpgradePhase, pid: number): void;
   emit(event: UpgradeEvent): void;
+  /** Where the successor can be asked before it serves. */
+  readonly probeAddr: Deno.NetAddr | undefined;
+  onHurry(): void;
+  /** Sends connections, and keeps a duplicate of each. */
+  sendConnections(
+    successor: SpawnedProcess,
+    given: Iterable<HandedConnection>,
+  ): Promise<void>;
+  /** The duplicates: they are needed when the upgrade fails. */
+  takeBack(): DetachedConnection[];
 }
 
 /**
@@ -33,6 +47,7 @@ export async function replaceProcess(
   const successor = await spawnWithSockets(options.command, sockets, {
     ...options,
     control: true,
+    channel: options.connections !== undefined,
     signal: undefined,
   });
   const { pid } = successor;
@@ -40,7 +55,9 @@ export async function replaceProcess(
   try {
     await runUpgrade({
       successor,
-      freeze: () => freeze(replacement, pid),
+      freeze: () => freeze(replacement, successor),
+      probe: () => probe(replacement, signal),
+      onHurry: () => replacement.onHurry(),
       onPhase: (phase) => replacement.onPhase(phase, pid),
       timeoutMs,
       signal,
@@ -48,7 +65,9 @@ export async function replaceProcess(
   } catch (error) {
     const failure = error as HandoffError;
     try {
-      if (failure.frozen) await options.thaw?.();
+      const back = replacement.takeBack();
+      if (failure.frozen) await options.thaw?.(back);
+      else for (const { socket } of back) socket[Symbol.dispose]();
     } finally {
       for (const listener of Object.values(sockets)) listener.resume();
       const { code, frozen, message: reason } = failure;
@@ -58,15 +77,27 @@ export async function replaceProcess(
       ? signal.reason
       : failure;
   }
+  for (const { socket } of replacement.takeBack()) socket[Symbol.dispose]();
   // This process may end while its successor goes on.
   successor.unref();
   return successor;
 }
 
+async function probe(
+  { options, probeAddr }: Replacement,
+  signal: AbortSignal,
+): Promise<void> {
+  if (options.probe === undefined || probeAddr === undefined) return;
+  if (await options.probe(probeAddr, signal) === false) {
+    throw new Error("The probe says no");
+  }
+}
+
 async function freeze(
   replacement: Replacement,
-  pid: number,
+  successor: SpawnedProcess,
 ): Promise<Uint8Array | undefined> {
+  const { pid } = successor;
   const { options, sockets, stateBytesMax, emit } = replacement;
   emit({ type: "prepared", pid });
   // First: who connects from now on is not part of the state.
@@ -80,5 +111,9 @@ async function freeze(
     );
   }
   emit({ type: "frozen", pid, bytes });
+  const given = await options.connections?.();
+  if (given !== undefined) {
+    await replacement.sendConnections(successor, given);
+  }
   return state;
 }

@@ -8,6 +8,8 @@ import {
   type SuccessorPhase,
 } from "./_successor.ts";
 import { HandoffError } from "./error.ts";
+import { closeOnce } from "./_lineage.ts";
+import { unref } from "./_upgrade.ts";
 import type { ControlChannel } from "./spawned.ts";
 
 const READ_BYTES = 256 * 1024;
@@ -16,6 +18,8 @@ const READ_BYTES = 256 * 1024;
 export class Takeover {
   readonly #control: ControlChannel;
   readonly #stateBytesMax: number;
+  readonly #onDraining: (control: ControlChannel, count: number) => void;
+  #serves = false;
   readonly #delivered: PromiseWithResolvers<Uint8Array | undefined> = Promise
     .withResolvers();
   readonly #serving: PromiseWithResolvers<void> = Promise.withResolvers();
@@ -25,7 +29,12 @@ export class Takeover {
   #stored = 0;
   #closed = false;
 
-  constructor(control: ControlChannel, stateBytesMax: number) {
+  constructor(
+    control: ControlChannel,
+    stateBytesMax: number,
+    onDraining: (control: ControlChannel, count: number) => void,
+  ) {
+    this.#onDraining = onDraining;
     this.#control = control;
     this.#stateBytesMax = stateBytesMax;
     // Each is awaited by who asks for it, if anybody does.
@@ -56,7 +65,7 @@ export class Takeover {
     const error = new DOMException("The upgrader is closed", "AbortError");
     this.#delivered.reject(error);
     this.#serving.reject(error);
-    this.#control.close();
+    closeOnce(this.#control);
   }
 
   #dispatch(input: SuccessorInput): void {
@@ -88,8 +97,9 @@ export class Takeover {
       case "deliver":
         return this.#delivered.resolve(this.#state);
       case "serve":
-        this.#serving.resolve();
-        return this.close();
+        this.#serves = true;
+        unref(this.#control);
+        return this.#serving.resolve();
       case "fail":
         this.#delivered.reject(action.error);
         this.#serving.reject(action.error);
@@ -122,18 +132,26 @@ export class Takeover {
     try {
       while (!this.#closed) {
         const count = await this.#control.read(buffer);
-        if (count === null) return this.#dispatch({ type: "channel-lost" });
+        if (count === null) return this.#lost();
         this.#takeBytes(decoder, buffer.subarray(0, count));
       }
     } catch (cause) {
-      if (!this.#closed) this.#dispatch({ type: "channel-lost", cause });
+      if (!this.#closed) this.#lost(cause);
     }
+  }
+
+  #lost(cause?: unknown): void {
+    this.#dispatch({ type: "channel-lost", cause });
+    // Its end is that of the predecessor.
+    if (this.#serves) this.#onDraining(this.#control, 0);
   }
 
   #takeBytes(decoder: MessageDecoder, bytes: Uint8Array): void {
     try {
       for (const message of decoder.push(bytes)) {
-        this.#dispatch({ type: "message", message });
+        if (message.type === "draining" && this.#serves) {
+          this.#onDraining(this.#control, message.draining);
+        } else this.#dispatch({ type: "message", message });
       }
     } catch (error) {
       if (!(error instanceof HandoffError)) throw error;

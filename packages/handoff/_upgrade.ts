@@ -27,6 +27,10 @@ export interface UpgradeRunOptions {
   readonly successor: SpawnedProcess;
   /** Stops the program and gives its state. */
   freeze(): Promise<Uint8Array | undefined>;
+  /** Whether the successor, which is ready, is healthy; throws if not. */
+  probe(): Promise<void>;
+  /** After the successor serves: it wants the oldest process to end. */
+  onHurry(): void;
   /** Tells that the phase changed. */
   onPhase(phase: UpgradePhase): void;
   readonly timeoutMs: number;
@@ -67,6 +71,7 @@ class UpgradeRun {
   readonly #end: PromiseWithResolvers<void> = Promise.withResolvers();
   #phase: UpgradePhase = "starting";
   #state: Uint8Array | undefined;
+  #done = false;
 
   constructor(options: UpgradeRunOptions) {
     this.#options = options;
@@ -95,16 +100,29 @@ class UpgradeRun {
       case "send-state":
         void this.#sendState();
         return;
+      case "probe":
+        void this.#probe();
+        return;
       case "send-go":
         this.#send(encodeMessage({ type: "go" }), { type: "go-sent" });
         return;
       case "finish":
-        this.#control.close();
+        this.#done = true;
+        unref(this.#control);
         this.#end.resolve();
         return;
       case "roll-back":
         void this.#rollBack(action);
     }
+  }
+
+  async #probe(): Promise<void> {
+    try {
+      await this.#options.probe();
+    } catch (cause) {
+      return this.dispatch({ type: "probe-failed", cause });
+    }
+    if (this.#phase === "probing") this.dispatch({ type: "probed" });
   }
 
   async #freeze(): Promise<void> {
@@ -167,7 +185,8 @@ class UpgradeRun {
       return this.dispatch({ type: "bad-bytes", cause });
     }
     for (const message of messages) {
-      if (message.type === "prepared" || message.type === "ready") {
+      if (message.type === "hurry" && this.#done) this.#options.onHurry();
+      else if (message.type === "prepared" || message.type === "ready") {
         this.dispatch({ type: message.type });
       } else if (message.type === "failed") {
         this.dispatch({ type: "refused", reason: message.reason });
@@ -210,6 +229,11 @@ class UpgradeRun {
       ),
     );
   }
+}
+
+/** A process that finishes its work must not wait for its successor's end. */
+export function unref(control: ControlChannel): void {
+  (control as { unref?(): void }).unref?.();
 }
 
 function describeEnd(code: number | null, signal: string | null): string {

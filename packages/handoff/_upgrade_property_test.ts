@@ -20,6 +20,8 @@ const input: fc.Arbitrary<PredecessorInput> = fc.constantFrom(
   { type: "frozen" },
   { type: "sent" },
   { type: "ready" },
+  { type: "probed" },
+  { type: "probe-failed", cause },
   { type: "go-sent" },
   { type: "bad-bytes", cause },
   { type: "freeze-failed", cause },
@@ -35,6 +37,7 @@ const ORDERLY: readonly PredecessorInput[] = [
   { type: "frozen" },
   { type: "sent" },
   { type: "ready" },
+  { type: "probed" },
   { type: "go-sent" },
 ];
 
@@ -85,6 +88,7 @@ const fate = fc.constantFrom(
   "kill-successor" as const,
   "kill-predecessor" as const,
   "time-out" as const,
+  "sicken" as const,
 );
 
 /** Both machines, joined by queues, in a world where processes die. */
@@ -94,6 +98,7 @@ class World {
   predecessorAlive = true;
   successorAlive = true;
   served = false;
+  unhealthy = false;
   readonly #toOld: PredecessorInput[] = [];
   readonly #toNew: SuccessorInput[] = [{ type: "ask" }];
 
@@ -138,6 +143,10 @@ class World {
       this.#message({ type: "chunk", bytes });
       this.#message({ type: "end", digest });
       this.#toOld.push({ type: "sent" });
+    }
+    if (action.type === "probe") {
+      const type = this.unhealthy ? "probe-failed" : "probed";
+      this.#toOld.push({ type, cause });
     }
     if (action.type === "send-go") {
       this.#message({ type: "go" });
@@ -194,6 +203,7 @@ Deno.test("property: never two processes that serve, and none only when both die
           if (what === "kill-successor") world.killSuccessor();
           if (what === "kill-predecessor") world.killPredecessor();
           if (what === "time-out") world.timeOut();
+          if (what === "sicken") world.unhealthy = true;
           world.advance(oldFirst);
           check();
         }

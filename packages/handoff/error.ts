@@ -20,6 +20,9 @@ import type { DetachedSocket } from "./detached_socket.ts";
  * - `handoff/digest-mismatch`: the state that arrived is not the one sent.
  * - `handoff/state-too-large`: the state is past the limit.
  * - `handoff/predecessor-gone`: the predecessor ended before it gave its state.
+ * - `handoff/probe-failed`: the successor was ready, and its health probe
+ *   failed.
+ * - `handoff/too-many-generations`: predecessors still finish their work.
  * - `handoff/refused`: the receiver did not want the socket.
  * - `handoff/not-trusted`: the peer is another user, or its token is not the
  *   right one.
@@ -42,6 +45,8 @@ export type HandoffErrorCode =
   | "handoff/digest-mismatch"
   | "handoff/state-too-large"
   | "handoff/predecessor-gone"
+  | "handoff/probe-failed"
+  | "handoff/too-many-generations"
   | "handoff/refused"
   | "handoff/not-trusted"
   | "handoff/surprise"

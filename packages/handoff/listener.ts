@@ -13,6 +13,26 @@ const UNTAKEN_MAX = 16;
 const keptSockets: WeakMap<PassableListener<Deno.Addr>, KeptSocket> =
   new WeakMap();
 
+/** A server that accepts from a listener's socket in its own way. */
+export interface Consumer {
+  /** Resolves when it accepts nothing more. */
+  pause(): Promise<void>;
+  resume(): void;
+}
+
+const consumersOf: WeakMap<PassableListener<Deno.Addr>, Set<Consumer>> =
+  new WeakMap();
+
+/** For this package: lets a server follow `pause` and `resume`. */
+export function consume(
+  listener: PassableListener<Deno.Addr>,
+  consumer: Consumer,
+): void {
+  const consumers = consumersOf.get(listener) ?? new Set();
+  consumersOf.set(listener, consumers.add(consumer));
+  if (!listener.paused) consumer.resume();
+}
+
 interface Waiter {
   resolve(conn: SocketConn): void;
   reject(error: Error): void;
@@ -115,6 +135,8 @@ export class PassableListener<A extends Deno.Addr = Deno.NetAddr>
   async pause(): Promise<void> {
     this.#paused = true;
     this.#stopSoon();
+    const consumers = consumersOf.get(this) ?? [];
+    await Promise.all([...consumers].map((consumer) => consumer.pause()));
     await this.#stopping?.done;
   }
 
@@ -122,6 +144,7 @@ export class PassableListener<A extends Deno.Addr = Deno.NetAddr>
   resume(): void {
     this.#paused = false;
     if (this.#waiter !== undefined) this.#start();
+    for (const consumer of consumersOf.get(this) ?? []) consumer.resume();
   }
 
   /**

@@ -48,6 +48,13 @@ export type {
   ReceiveSource,
 } from "./receive_options.ts";
 export { receiveSockets, SocketReceiver } from "./receiver.ts";
+export type { DenoServeOptions } from "./_deno_serve.ts";
+export {
+  type DrainOptions,
+  serveDeno,
+  type ServedListener,
+  serveNode,
+} from "./serve.ts";
 export { sdNotify, type SdState } from "./sd_notify.ts";
 export {
   openSender,
@@ -83,7 +90,11 @@ export type {
   UpgradePhase,
   UpgraderState,
 } from "./upgrade_event.ts";
-export type { UpgradeOptions } from "./upgrade_options.ts";
+export type {
+  DetachedConnection,
+  HandedConnection,
+  UpgradeOptions,
+} from "./upgrade_options.ts";
 export {
   openUpgrader,
   Upgrader,

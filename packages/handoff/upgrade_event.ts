@@ -10,6 +10,8 @@ export type UpgradePhase =
   | "sending"
   /** The successor has the state and takes it in. */
   | "awaiting-ready"
+  /** The successor is ready, and is asked whether it is healthy. */
+  | "probing"
   /** The successor is ready and is being told to go. */
   | "committing"
   /** The successor serves. The end. */
@@ -79,6 +81,20 @@ export type UpgradeEvent =
     readonly frozen: boolean;
     /** What went wrong, in words. */
     readonly reason: string;
+  }
+  /** This process begins to finish what is open. */
+  | { readonly type: "draining" }
+  /** Nothing is open any more. */
+  | {
+    readonly type: "drained";
+    /** Whether something had to be cut. */
+    readonly cut: boolean;
+  }
+  /** The number of predecessors that finish their work has changed. */
+  | {
+    readonly type: "predecessors";
+    /** How many are left. */
+    readonly draining: number;
   }
   /** In a successor: the predecessor's state is here, whole. */
   | {

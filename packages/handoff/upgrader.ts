@@ -1,16 +1,29 @@
 import { Socket } from "node:net";
 import { Emitter, EventReader } from "@holdfast/events/emitter";
+import type { Server as HttpServer } from "node:http";
+import type { DenoServeOptions } from "./_deno_serve.ts";
 import { SocketDuplex } from "./_duplex.ts";
+import { connectionsOfParent, Handing, PROBE_NAME, twin } from "./_handing.ts";
+import { Lineage } from "./_lineage.ts";
 import { replaceProcess } from "./_replace.ts";
 import { Takeover } from "./_takeover.ts";
 import { HandoffError } from "./error.ts";
 import { adoptSockets, consumeInheritance } from "./inherit.ts";
 import { listen, type PassableListenOptions } from "./listen.ts";
 import type { PassableListener } from "./listener.ts";
+import type { ReceivedSocket } from "./received_socket.ts";
+import type { SocketReceiver } from "./receiver.ts";
+import {
+  type DrainOptions,
+  serveDeno,
+  type ServedListener,
+  serveNode,
+} from "./serve.ts";
 import type { SpawnedProcess } from "./spawned.ts";
 import type { UpgradeOptions } from "./upgrade_options.ts";
 import type { UpgradeEvent, UpgraderState } from "./upgrade_event.ts";
 
+const GENERATIONS_MAX = 4;
 const TIMEOUT_MS_DEFAULT = 60_000;
 const STATE_BYTES_MAX_DEFAULT = 1024 ** 3;
 
@@ -62,9 +75,18 @@ export class Upgrader extends EventReader<UpgradeEvent>
   readonly #takeover: Takeover | undefined;
   readonly #stateBytesMax: number;
   readonly #closing: AbortController = new AbortController();
+  readonly #lineage: Lineage;
+  readonly #served: ServedListener[] = [];
+  readonly #connections: SocketReceiver | undefined;
+  /**
+   * In a successor that is asked for its health before it serves: where the
+   * questions come. `serve` and `serveNode` answer them by themselves.
+   */
+  readonly probe: PassableListener | undefined;
   #upgrade: Promise<unknown> | undefined;
   #state: UpgraderState;
   #received = false;
+  #control: SocketDuplex | undefined;
 
   /** Use {@linkcode openUpgrader}. */
   constructor(start: UpgraderStart, options: UpgraderOptions) {
@@ -75,12 +97,23 @@ export class Upgrader extends EventReader<UpgradeEvent>
     this.#stateBytesMax = options.stateBytesMax ?? STATE_BYTES_MAX_DEFAULT;
     this.inherited = start.inherited;
     this.#listeners = new Map(start.inherited);
+    this.probe = this.#listeners.get(PROBE_NAME);
+    this.#listeners.delete(PROBE_NAME);
+    this.#lineage = new Lineage((draining) =>
+      this.#emitter.emit({ type: "predecessors", draining })
+    );
     if (start.controlFd !== undefined) {
       const socket = new Socket({ fd: start.controlFd });
       const channel = new SocketDuplex(socket);
-      this.#takeover = new Takeover(channel, this.#stateBytesMax);
+      this.#takeover = new Takeover(
+        channel,
+        this.#stateBytesMax,
+        (_, count) => this.#lineage.setAncestors(count),
+      );
+      this.#control = channel;
+      this.#connections = connectionsOfParent();
       // Until this process may serve, clients belong to the predecessor.
-      for (const listener of start.inherited.values()) void listener.pause();
+      for (const listener of this.#listeners.values()) void listener.pause();
     }
     const successor = this.#takeover !== undefined;
     this.#state = { phase: "loading", successor };
@@ -139,7 +172,9 @@ export class Upgrader extends EventReader<UpgradeEvent>
     const reason = await this.#takeOver();
     this.#require("loading", "be ready");
     this.#state = { phase: "serving" };
-    for (const listener of this.inherited.values()) listener.resume();
+    if (reason === "took-over") this.#lineage.descendFrom(this.#control!);
+    this.probe?.[Symbol.dispose]();
+    for (const listener of this.#listeners.values()) listener.resume();
     this.#emitter.emit({ type: "serving", reason });
   }
 
@@ -164,9 +199,30 @@ export class Upgrader extends EventReader<UpgradeEvent>
       );
     }
     this.#state = { phase: "upgrading", pid: undefined, step: "starting" };
+    const { generationsMax = GENERATIONS_MAX } = options;
+    const prepared = this.#prepare(options, generationsMax, timeoutMs);
+    this.#upgrade = prepared.catch(() => {});
+    using stack = new DisposableStack();
+    let probe: PassableListener | undefined;
+    try {
+      await prepared;
+      if (options.probe !== undefined) {
+        probe = stack.use(await listen({ port: 0 }));
+      }
+    } catch (error) {
+      this.#state = { phase: "serving" };
+      throw error;
+    }
+    const handing = new Handing();
     const replacement = replaceProcess({
       options,
-      sockets,
+      sockets: probe === undefined
+        ? sockets
+        : { ...sockets, [PROBE_NAME]: probe },
+      probeAddr: probe?.addr,
+      onHurry: () => this.#lineage.hurry(),
+      sendConnections: (successor, given) => handing.send(successor, given),
+      takeBack: () => handing.takeBack(),
       timeoutMs,
       stateBytesMax: this.#stateBytesMax,
       closing: this.#closing.signal,
@@ -179,6 +235,7 @@ export class Upgrader extends EventReader<UpgradeEvent>
     try {
       const successor = await replacement;
       this.#state = { phase: "superseded", pid: successor.pid };
+      this.#lineage.precede(successor.control!);
       this.#emitter.emit({ type: "superseded", pid: successor.pid });
       return successor;
     } catch (error) {
@@ -199,6 +256,9 @@ export class Upgrader extends EventReader<UpgradeEvent>
     await this.#upgrade;
     this.#state = { phase: "closed" };
     this.#takeover?.close();
+    this.#lineage.close();
+    await this.#connections?.close();
+    this.probe?.[Symbol.dispose]();
     for (const listener of this.#listeners.values()) {
       listener[Symbol.dispose]();
     }
@@ -208,6 +268,144 @@ export class Upgrader extends EventReader<UpgradeEvent>
   /** See {@linkcode Upgrader.close}. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /**
+   * `Deno.serve` on the listener of that name (see `listen` and `serveDeno`),
+   * from `ready()` on. Needs `--allow-ffi`.
+   */
+  async serve(
+    name: string,
+    options: PassableListenOptions & DenoServeOptions,
+    handler: Deno.ServeHandler,
+  ): Promise<PassableListener> {
+    const listener = await this.#idleListener(name, options);
+    this.#served.push(serveDeno(listener, handler, options));
+    if (this.probe !== undefined) serveDeno(this.probe, handler, options);
+    return listener;
+  }
+
+  /**
+   * A server of `node:http` on the listener of that name, from `ready()` on.
+   * Needs no permission but that to listen.
+   */
+  async serveNode(
+    name: string,
+    options: PassableListenOptions,
+    server: HttpServer,
+  ): Promise<PassableListener> {
+    const listener = await this.#idleListener(name, options);
+    this.#served.push(await serveNode(listener, server));
+    if (this.probe !== undefined) await serveNode(this.probe, twin(server));
+    return listener;
+  }
+
+  /**
+   * In a successor: the open connections that the predecessor gave away, which
+   * are all here once `predecessorState` has resolved.
+   */
+  async connections(): Promise<ReceivedSocket[]> {
+    await this.predecessorState();
+    const all: ReceivedSocket[] = [];
+    while ((this.#connections?.state.waiting ?? 0) > 0) {
+      all.push(await this.#connections!.receive());
+    }
+    return all;
+  }
+
+  /** How many predecessors still finish their work. */
+  get predecessors(): number {
+    return this.#lineage.draining;
+  }
+
+  /** Aborted when this process should end at once: newer ones need its place. */
+  get hurried(): AbortSignal {
+    return this.#lineage.hurried.signal;
+  }
+
+  /**
+   * Finishes what `serve` and `serveNode` have open: answers say
+   * `Connection: close`, what is left after `timeoutMs` is cut, or at once when
+   * too many generations are about. Resolves with whether nothing was cut.
+   */
+  async drain(options: DrainOptions = {}): Promise<boolean> {
+    this.#emitter.emit({ type: "draining" });
+    const signals = [this.hurried, ...(options.signal ? [options.signal] : [])];
+    const signal = AbortSignal.any(signals);
+    const whole = await Promise.all(
+      this.#served.map((one) => one.drain({ ...options, signal })),
+    );
+    const cut = whole.includes(false);
+    this.#emitter.emit({ type: "drained", cut });
+    return !cut;
+  }
+
+  /**
+   * Drains, waits for older processes that still do (within the same time),
+   * and ends this process.
+   */
+  async exit(options: DrainOptions & { code?: number } = {}): Promise<never> {
+    const end = AbortSignal.any([
+      this.hurried,
+      AbortSignal.timeout(options.timeoutMs ?? 30_000),
+    ]);
+    await this.drain(options);
+    await this.#lineage.atMost(0, end, false);
+    await this.close();
+    Deno.exit(options.code ?? 0);
+  }
+
+  /**
+   * Upgrades whenever the signal comes (SIGHUP by default), and exits when the
+   * successor serves; a failed upgrade is told by the `rolled-back` event.
+   */
+  upgradeOn(
+    options: UpgradeOptions & DrainOptions,
+    signal: Deno.Signal = "SIGHUP",
+  ): Disposable {
+    const onSignal = async (): Promise<void> => {
+      if (this.#state.phase !== "serving") return;
+      try {
+        await this.upgrade(options);
+      } catch (error) {
+        // Told by the event; this process serves on.
+        if (!(error instanceof HandoffError)) reportError(error);
+        return;
+      }
+      await this.exit({ timeoutMs: 30_000 });
+    };
+    Deno.addSignalListener(signal, onSignal);
+    return {
+      [Symbol.dispose]: () => Deno.removeSignalListener(signal, onSignal),
+    };
+  }
+
+  async #idleListener(
+    name: string,
+    options: PassableListenOptions,
+  ): Promise<PassableListener> {
+    const listener = await this.listen(name, options);
+    if (this.#state.phase === "loading") await listener.pause();
+    return listener;
+  }
+
+  async #prepare(
+    options: UpgradeOptions,
+    generationsMax: number,
+    timeoutMs: number,
+  ): Promise<void> {
+    const signal = AbortSignal.any([
+      this.#closing.signal,
+      AbortSignal.timeout(timeoutMs),
+      ...(options.signal ? [options.signal] : []),
+    ]);
+    if (await this.#lineage.atMost(generationsMax - 1, signal)) return;
+    throw new HandoffError(
+      "handoff/too-many-generations",
+      `Cannot upgrade: ${this.#lineage.draining} predecessors still finish their work, more than ${
+        generationsMax - 1
+      }: let them use exit() or heed hurried, or raise generationsMax`,
+    );
   }
 
   async #takeOver(): Promise<"first" | "took-over" | "predecessor-gone"> {

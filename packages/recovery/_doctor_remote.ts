@@ -81,7 +81,7 @@ export async function probeRemote(
   // Without an address of the target, the way to the name servers counts.
   const ways = addresses.length > 0
     ? addresses.filter((address) => isIP(address) !== 0)
-    : servers.map(({ hostname }) => hostname);
+    : waysOut(servers.map(({ hostname }) => hostname));
   const checks = { timeoutMs: ASK_MS, signal };
   const [local, told, portal, proxies, brokers, connects] = await Promise.all([
     look(ways),
@@ -99,6 +99,15 @@ export async function probeRemote(
     ...upper,
   };
 }
+
+/** Servers on this host say nothing of the way: any other address does. */
+function waysOut(servers: readonly string[]): readonly string[] {
+  const far = servers.filter((address) => !/^(?:127\.|::1$)/.test(address));
+  return far.length > 0 || servers.length === 0 ? far : NOBODYS;
+}
+
+/** For documentation alone, RFC 5737 and RFC 3849: the default routes. */
+const NOBODYS: readonly string[] = ["203.0.113.1", "2001:db8::1"];
 
 const NOT_ASKED: PortalState = {
   ...{ state: "unknown", why: "No test page was to be asked for" },

@@ -212,8 +212,10 @@ function judgeHost(findings: Findings, ladder: Ladder): void {
 }
 
 /** Whether the target is this very host. */
-function isOwn({ routes, target }: Findings): boolean {
-  return target !== undefined && (routes?.length ?? 0) > 0 &&
+function isOwn({ routes, target, connects }: Findings): boolean {
+  // Without an address of the target the routes are those of others.
+  return target !== undefined && connects.length > 0 &&
+    (routes?.length ?? 0) > 0 &&
     routes!.every(({ kind }) => kind === "local");
 }
 

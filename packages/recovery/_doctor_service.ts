@@ -68,6 +68,9 @@ function judgeConnection(findings: Findings, ladder: Ladder): void {
       `It may not be tried: pass --allow-net=${hostname}:${port}`,
     );
   }
+  if (connects.every(({ failure }) => failure?.failure?.startsWith("dns-"))) {
+    return ladder.unknown("connection", list);
+  }
   if (open.length === 0) return judgeClosed(findings, list, ladder);
   const six = connects.filter(({ family }) => family === "v6");
   const sixBroken = six.length > 0 && six.every(({ silent }) => silent);

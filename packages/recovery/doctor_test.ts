@@ -9,6 +9,7 @@ import { classify } from "./classify.ts";
 import { judgeFindings } from "./_doctor_rules.ts";
 import { readHead } from "./_http_probe.ts";
 import { diagnose } from "./doctor.ts";
+import { runInNamespace } from "./testdata/in_namespace.ts";
 
 testWith({
   name:
@@ -34,6 +35,19 @@ testWith({
     for (const [, , fix] of told) assert(fix.length > 0);
   },
 });
+
+for (const servers of ["nameserver 127.0.0.1", ""]) {
+  testWith({
+    name: `with "${servers}" alone a link that is down is the root cause`,
+    needs: ["netns"],
+    fn: () =>
+      runInNamespace(
+        "./local_stub_driver.ts",
+        `mount -t tmpfs none /mnt; echo "${servers}" > /mnt/resolv.conf
+        mount --bind /mnt/resolv.conf /etc/resolv.conf; ip link set lo up`,
+      ),
+  });
+}
 
 const HEALTHY: Findings = {
   target: {

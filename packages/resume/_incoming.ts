@@ -1,6 +1,5 @@
 /** The handshakes of a server: each ties a new transport to a session, or ends it. */
 import type { Conn } from "./_conn.ts";
-import type { CoreState } from "./_core_state.ts";
 import { withDeadline } from "./_deadline.ts";
 import { addressText, errorText } from "./_deno.ts";
 import { EarlyTransport } from "./_early_transport.ts";

@@ -262,3 +262,38 @@ testWith({
     await Deno.remove(folder, { recursive: true });
   },
 });
+
+testWith({
+  name:
+    "a target that is down is told at both ends in one sentence, and a terminal has a line that lives",
+  needs: ["linux", "script"],
+  async fn() {
+    const port = freePort();
+    await using serve = new Running(Deno.execPath(), [
+      ...["run", "--no-prompt", "-A", "cli.ts", "tunnel", "serve"],
+      ...["--listen", "127.0.0.1:0", "--to", `127.0.0.1:${port}`],
+    ]);
+    const far = (await serve.says(/Listening on 127\.0\.0\.1:(\d+)/))[1];
+    // At a pseudo-terminal of its own.
+    await using connect = new Running("script", [
+      ...["-q", "-e", "-c"],
+      `exec ${Deno.execPath()} run --no-prompt -A cli.ts tunnel connect --listen 127.0.0.1:0 --to 127.0.0.1:${far}`,
+      "/dev/null",
+    ]);
+    const near = (await connect.says(/Listening on 127\.0\.0\.1:(\d+)/))[1];
+    await connect.says(/0 of 0 connections open/);
+    using program = await Deno.connect({ ...LOOPBACK, port: Number(near) });
+    const ended = await deadline(program.read(new Uint8Array(1)), STALL_MS)
+      .catch(() => null);
+    assertEquals(ended, null);
+    const sentence = new RegExp(
+      `Connection \\d+: Cannot open a tunnel to 127\\.0\\.0\\.1:${port}: the server cannot reach it: [^\\n]+\\n`,
+    );
+    await serve.says(sentence);
+    await connect.says(
+      new RegExp(sentence.source.replace("\\n]+\\n", "\\r\\n]+\\r\\n")),
+    );
+    await connect.says(/0 of 1 connections open .* 1 failed/);
+    assert(!/ {4}at |Stack/.test(serve.said + connect.said));
+  },
+});

@@ -1,3 +1,4 @@
+// deno-lint-ignore-file no-console -- the audit reads it
 /**
  * What a program of a user does, to see which permissions it takes: its first
  * argument says which part. Prints what could not be done, as a JSON list.

@@ -2,7 +2,15 @@
 // Runs in `unshare -Urn`: real rulesets of several owners, one after the other.
 // The plan's commands are run as they are, and a real peer connects before and
 // after. Prints one JSON line for each round.
-import { checkAccess, inspectFirewall, planAccess } from "../mod.ts";
+import { runLocal } from "../_run_local.ts";
+import {
+  applyPlan,
+  checkAccess,
+  inspectFirewall,
+  planAccess,
+  type Runner,
+} from "../mod.ts";
+import { privateRun } from "./managers.ts";
 import { Lab, LINK, OURS, PEERS, run } from "./lab.ts";
 
 const PORT = 8080;
@@ -75,6 +83,7 @@ const rules = async () =>
   JSON.parse(await run(["nft", "-j", "list", "ruleset"])).nftables
     .filter((item: { rule?: unknown }) => item.rule).length as number;
 
+await privateRun();
 await using lab = await Lab.open([PORT]);
 for (const { name, setUp, ruleset, request } of ROUNDS) {
   await run(["nft", "-f", "-"], `flush ruleset\n${ruleset ?? ""}`);
@@ -106,4 +115,30 @@ for (const { name, setUp, ruleset, request } of ROUNDS) {
     active: (await inspectFirewall()).layers
       .filter(({ status }) => status === "active").map(({ layer }) => layer),
   }));
+}
+
+/** Where nft is not installed, iptables shows its own rules, and no others. */
+const blind: Runner = async (call, options) =>
+  call.tool === "nft" ? { type: "absent" } : await runLocal(call, options);
+for (const kind of ["nft", "legacy"]) {
+  await run(["nft", "-f", "-"], "flush ruleset");
+  await run(
+    [`iptables-${kind}-restore`],
+    "*filter\n:INPUT DROP\n-A INPUT -m conntrack --ctstate ESTABLISHED -j ACCEPT\nCOMMIT\n",
+  );
+  const request = { port: PORT, family: "ipv4" } as const;
+  const options = { run: blind, leaseSeconds: 600 };
+  const before = await checkAccess(request, options);
+  const plan = await planAccess(request, options);
+  const lease = await applyPlan(plan, {
+    ...{ consent: true, ledger: "/run/ledger", run: blind },
+  });
+  const [open] = await lab.probe([[OURS.ipv4, PORT, LONG_MS]]);
+  const { status } = await checkAccess(request, options);
+  await lease.revert();
+  const [shut] = await lab.probe([[OURS.ipv4, PORT, SHORT_MS]]);
+  const name = `without nft: iptables-${kind}`;
+  const said = [before.status, plan.status, open, status, shut];
+  console.log(JSON.stringify({ name, said }));
+  await run([`iptables-${kind}-restore`], "*filter\n:INPUT ACCEPT\nCOMMIT\n");
 }

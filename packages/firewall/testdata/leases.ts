@@ -25,7 +25,7 @@ const ledger = "/run/ledger";
 const request = { port: PORT, interface: LINK };
 
 if (role === "holder") {
-  const plan = await planAccess(request, { tag: "mortal", leaseSeconds: 10 });
+  const plan = await planAccess(request, { tag: "mortal", leaseSeconds: 20 });
   assert(plan.status === "ready", JSON.stringify(plan));
   const lease = await applyPlan(plan, { consent: true, ledger });
   console.log(lease.id);
@@ -143,6 +143,16 @@ const closes = backend === "ufw" ? "no" : await killedHolder();
 const orphans = await reconcile({ ledger });
 if (!backend.startsWith("firewalld")) assertEquals(await snapshot(), before);
 const { status } = await checkAccess(request);
+if (backend === "ufw") {
+  // It is switched off meanwhile: its files are cleaned all the same.
+  const late = await planAccess(request, { tag: "late" });
+  assert(late.status === "ready");
+  const off = await applyPlan(late, { consent: true, ledger });
+  await run("ufw disable".split(" "));
+  await off.revert();
+  const rules = await Deno.readTextFile("/etc/ufw/user.rules");
+  assert(!rules.includes("comment=6866"), rules);
+}
 console.log(JSON.stringify({
   ...{ backend, types, again, closes, orphans: orphans.length, status },
 }));

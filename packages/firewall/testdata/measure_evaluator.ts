@@ -63,6 +63,7 @@ function factsOf(count: number): LinuxFacts {
     },
     incompatible: [],
     ufw: { type: "absent" },
+    ufwTuples: [],
     firewalld: { type: "absent" },
   };
 }
