@@ -21,7 +21,8 @@
  *   console.log(peer.id);
  *   for await (const { peer: from, conn } of peer) {
  *     console.log(`${from} is here, from`, conn.remoteAddr);
- *     void conn.readable.pipeTo(conn.writable);
+ *     // Its events say why, should it end early.
+ *     void conn.readable.pipeTo(conn.writable).catch(() => {});
  *   }
  * }
  *
@@ -31,8 +32,9 @@
  *     identity: await createIdentity(),
  *     brokers,
  *   });
- *   const conn: Deno.Conn = await peer.connect(id); // lasts
+ *   const conn = await peer.connect(id); // a Deno.Conn that lasts
  *   await conn.write(new TextEncoder().encode("hello"));
+ *   await conn[Symbol.asyncDispose](); // when it has arrived
  * }
  * ```
  *

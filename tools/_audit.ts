@@ -38,7 +38,8 @@ export const AUDIT: readonly AuditRow[] = [
     part: "serve-upgrade",
     what: "`upgrade`",
     flags: [NET, "--allow-env", "--allow-run=/bin/sh"],
-    note: "and those of the next process, if it is Deno; see `@holdfast/handoff`",
+    note:
+      "and those of the next process, if it is Deno; see `@holdfast/handoff`",
   },
   {
     part: "peer",
@@ -100,7 +101,9 @@ const [START, END] = ["<!-- permissions -->", "<!-- /permissions -->"];
 export function withTable(readme: string): string {
   const rows = AUDIT.map(({ what, flags, note }) => {
     const own = flags.map((flag) =>
-      "`" + flag.replace(/^--allow-net=.*/, "--allow-net").replace("$FILE", "FILE") + "`"
+      "`" +
+      flag.replace(/^--allow-net=.*/, "--allow-net").replace("$FILE", "FILE") +
+      "`"
     );
     return `| ${what} | ${own.join(" ")}${note ? `; ${note}` : ""} |`;
   });

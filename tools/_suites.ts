@@ -161,7 +161,11 @@ export const SUITES: readonly Suite[] = [
   })),
   {
     name: "compose",
-    paths: ["tests/compose_test.ts", "tests/serve_test.ts", "tests/pages_test.ts"],
+    paths: [
+      "tests/compose_test.ts",
+      "tests/serve_test.ts",
+      "tests/pages_test.ts",
+    ],
     permissions: ["--allow-all"],
     doc: false,
   },

@@ -12,6 +12,7 @@ import {
   type PeerOptions,
 } from "@holdfast/holdfast";
 import type { ResumableConn } from "@holdfast/resume";
+import { withoutReplay } from "@holdfast/resume/testing";
 import { sqliteStore } from "@holdfast/resume/sqlite";
 import { importIdentity } from "@holdfast/signal";
 import { readLines, say } from "../../demos/main/lines.ts";
@@ -28,6 +29,8 @@ export interface HostSetup {
   /** Opens its own port in the firewall, and writes that down there. */
   readonly openPort?: string;
   readonly port?: number;
+  /** What a cut loses is not sent again: a test that passes proves nothing. */
+  readonly withoutReplay?: boolean;
 }
 
 const CHUNK_BYTES = 65_536;
@@ -63,6 +66,7 @@ async function main(): Promise<void> {
     ...(listen
       ? { listen: await upgrader.listen("peer", { hostname: "::", port }) }
       : {}),
+    ...(setup.withoutReplay ? { stream: withoutReplay({}) } : {}),
     ...(store === undefined ? {} : { store: sqliteStore(store) }),
     ...(openPort === undefined
       ? {}

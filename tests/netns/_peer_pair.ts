@@ -36,9 +36,9 @@ class HostProgram {
   }
 
   async tell(line: Line): Promise<void> {
-    await this.#input.write(
-      new TextEncoder().encode(JSON.stringify(line) + "\n"),
-    );
+    const bytes = new TextEncoder().encode(JSON.stringify(line) + "\n");
+    // One that has ended said why.
+    await this.#input.write(bytes).catch(() => {});
   }
 
   async end(): Promise<void> {
@@ -53,6 +53,8 @@ export interface PairOptions {
   readonly durable?: boolean;
   /** Whether host a listens, so that it can be called back. */
   readonly callable?: boolean;
+  /** Switches off what makes a cut lose nothing. */
+  readonly withoutReplay?: boolean;
   /** Whether host b opens its port in its rules. */
   readonly openPort?: boolean;
 }
@@ -78,11 +80,13 @@ export class Pair implements AsyncDisposable {
     pair.#setups.set("b", {
       ...{ identity: exportIdentity(b), brokers, listen: true },
       ...(options.durable ? { store: `${folder}/sessions.db` } : {}),
+      withoutReplay: options.withoutReplay ?? false,
       ...(options.openPort ? { openPort: `${folder}/ledger` } : {}),
     });
     pair.#setups.set("a", {
       ...{ identity: exportIdentity(a), brokers, connectTo: b.id },
       listen: options.callable ?? true,
+      withoutReplay: options.withoutReplay ?? false,
     });
     pair.#folder = folder;
     await pair.#run("b");
@@ -120,6 +124,11 @@ export class Pair implements AsyncDisposable {
     is: (line: Line) => boolean,
     from = 0,
   ): Promise<Said> {
+    const failed = this.said.find(({ line }) => line.type === "failed");
+    if (failed !== undefined) {
+      const { host, line } = failed;
+      return Promise.reject(new Error(`Host ${host}: ${line.error}`));
+    }
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         this.#waiting.delete(look);

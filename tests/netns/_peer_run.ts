@@ -12,8 +12,9 @@ const way = Deno.args[0] ?? "call";
 await using lab = await openPeerLab();
 await lab.dropAll("b");
 await using pair = await Pair.start(lab, {
-  callable: way === "call",
+  callable: way !== "lease",
   openPort: way === "lease",
+  withoutReplay: way === "loss",
 });
 await delay(500);
 lab.freeze(0, true);

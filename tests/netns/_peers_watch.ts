@@ -9,7 +9,7 @@ import { watchNetwork } from "@holdfast/netwatch";
 import type { ResumableConn } from "@holdfast/resume";
 import { createIdentity, openSignalling } from "@holdfast/signal";
 import { assert, assertEquals } from "@std/assert";
-import { deadline } from "@std/async";
+import { deadline, delay } from "@std/async";
 import { startBroker } from "../../tools/broker/spawn.ts";
 
 const SOON_MS = 20_000;
@@ -76,6 +76,53 @@ const brokers = [first, second].map(({ url }) => url);
   client.moveTo("10.80.0.3");
   await deadline(resumed, SOON_MS);
   await talk(conn, accepted.conn);
+  conn.abort();
+}
+
+/**
+ * 1b: a peer that can be reached elsewhere tells the others, and a connection
+ * that lives is left only for one that stands; nobody is asked at a run while
+ * the own address cannot be used.
+ */
+{
+  const stream = { heartbeatMs: HEARTBEAT_MS, redialMaxMs: 50 };
+  const open = async (more: object) =>
+    await openPeer({
+      ...{ identity: await createIdentity(), brokers, stream },
+      ...more,
+    });
+  await using server = await open({ listen: { hostname: "0.0.0.0", port: 0 } });
+  await using client = await open({});
+  const [conn, accepted] = await Promise.all([
+    client.connect(server.id),
+    server.accept(),
+  ]);
+  await talk(conn, accepted.conn);
+  const detached = conn.once("detached");
+  const resumed = conn.once("resumed");
+  const located = client.once("peer-located");
+  await ip("addr add 10.79.0.9/24 dev vB");
+  assertEquals((await deadline(located, SOON_MS)).reason, "moved");
+  // Whichever end hears first that the next one carries it.
+  const { reason } = await deadline(detached, SOON_MS);
+  assert(["replaced", "peer-hung-up"].includes(reason), reason);
+  await deadline(resumed, SOON_MS);
+  await talk(conn, accepted.conn);
+
+  // No packet leaves, and the redials fail at once, again and again.
+  await run("iptables", "-A OUTPUT -j REJECT");
+  client.moveTo("10.79.0.9");
+  conn.on("redial-failed", () => {});
+  const asked = client.stats().asked;
+  const remote = (conn.remoteAddr as Deno.NetAddr).hostname;
+  await ip(
+    `addr del ${remote}/24 dev ${remote.startsWith("10.78") ? "vB" : "vA"}`,
+  )
+    .catch(() => {});
+  await delay(3_000);
+  const questions = client.stats().asked - asked;
+  assert(questions <= 6, `${questions} questions in three seconds`);
+  await run("iptables", "-F");
   conn.abort();
 }
 

@@ -38,6 +38,23 @@ for (
   });
 }
 
+testWith({
+  name: "with replay switched off the same move is found to lose bytes",
+  needs: [...NEEDS],
+  async fn() {
+    const failure = await inNamespaces("./_peer_run.ts", ["loss"])
+      .then(({ line }) => line.lost, (error: Error) => error.message);
+    // A host found a byte out of its place, or the stream itself did, or the
+    // sums differ.
+    assert(
+      typeof failure === "number"
+        ? failure > 0
+        : /Host [ab]: \w*Error/.test(failure),
+      `${failure}`,
+    );
+  },
+});
+
 // HOLDFAST_SEED=7 replays one; test:soak runs a hundred.
 const given = Deno.env.get("HOLDFAST_SEED");
 const seeds = given === undefined
