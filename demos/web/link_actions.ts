@@ -115,7 +115,8 @@ function block(stage: Stage): Action {
       );
       return typeof namespace === "string"
         ? `the proxy refuses every connection to port ${port}`
-        : `a rule of nftables drops what goes to port ${port}: ${await namespace.dropped()} packets so far`;
+        : `a rule of nftables drops what goes to port ${port}: ${await namespace
+          .dropped()} packets so far`;
     },
   };
 }
