@@ -1,5 +1,5 @@
 import { toHex } from "./_bytes.ts";
-import { LinkSession } from "./_link_session.ts";
+import { LinkSession, type SessionEnd } from "./_link_session.ts";
 import {
   limitOf,
   type LimitState,
@@ -125,13 +125,17 @@ export class BrokerLink {
   async #run(): Promise<void> {
     for (let attempt = 0; !this.#closed; attempt++) {
       this.status = "connecting";
-      const reason = await this.#attempt().catch(describe);
+      const { reason, silent } = await this.#attempt().catch((error) => ({
+        reason: describe(error),
+        silent: false,
+      }));
       // Read after the wait, during which close() may have come.
       if (this.#closed) break;
       const now = performance.now();
       if (this.#upAt > 0) {
         if (now - this.#upAt > STEADY_MS) attempt = this.failures = 0;
-        this.#limits = lostLink(this.#limits, now);
+        // A broker that stands still was not sent away by a large packet.
+        if (!silent) this.#limits = lostLink(this.#limits, now);
       }
       this.#upAt = 0;
       this.failures++;
@@ -146,7 +150,7 @@ export class BrokerLink {
   }
 
   /** One connection, from the first packet to the last; says why it ended. */
-  async #attempt(): Promise<string> {
+  async #attempt(): Promise<Pick<SessionEnd, "reason" | "silent">> {
     const version = this.#protocolVersion;
     const session = new LinkSession(this.#client(version), {
       version,
@@ -166,9 +170,11 @@ export class BrokerLink {
       isLast: () => this.#owner.isLast(),
     });
     this.#session = session;
-    const { reason, refusedVersion } = await session.ended;
+    const { reason, refusedVersion, silent } = await session.ended;
     this.#session = undefined;
-    if (version === 4 || !refusedVersion || this.#closed) return reason;
+    if (version === 4 || !refusedVersion || this.#closed) {
+      return { reason, silent };
+    }
     // A broker of before 2019: it is asked in its own words, at once.
     this.#protocolVersion = 4;
     return await this.#attempt();

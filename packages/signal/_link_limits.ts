@@ -36,7 +36,7 @@ export function sentPacket(
   return kept ? state : { ...state, last: { bytes, atMs: now } };
 }
 
-/** The connection was lost, by no doing of ours. */
+/** The broker ended the connection: one that only stands still is not blamed. */
 export function lostLink(state: LimitState, now: number): LimitState {
   const { last, times, ...rest } = state;
   if (last === undefined || now - last.atMs > BLAME_MS) {

@@ -33,6 +33,8 @@ export interface SessionOwner {
 /** How a connection ended. */
 export interface SessionEnd {
   readonly reason: string;
+  /** It was given up, since nothing was heard. */
+  readonly silent: boolean;
   /** The broker does not speak this version of MQTT. */
   readonly refusedVersion: boolean;
 }
@@ -50,6 +52,7 @@ export class LinkSession {
   #pingedAt: number | undefined;
   #connected = false;
   #over = false;
+  #silent = false;
   #fail: (reason: string) => void = () => {};
 
   constructor(client: MqttClient, owner: SessionOwner) {
@@ -163,7 +166,7 @@ export class LinkSession {
     clearTimeout(this.#healthTimer);
     // Many that do not know version 5 say so by hanging up.
     refusedVersion ||= !this.#connected && reason === undefined;
-    return { reason: told, refusedVersion };
+    return { reason: told, refusedVersion, silent: this.#silent };
   }
 
   #subscribe(topics: string[], then: () => void): void {
@@ -213,6 +216,7 @@ export class LinkSession {
       case "cleared":
         return this.#owner.onSuspect(false);
       case "dead":
+        this.#silent = true;
         return this.#fail("the broker does not answer");
     }
   }

@@ -171,6 +171,24 @@ Deno.test({
 });
 
 Deno.test({
+  name: "a broker that stood still after a large packet still gets large ones",
+  timeout: 60_000,
+  async fn() {
+    await using broker = new HostileBroker({ mutesAbove: 1_024 });
+    await using ann = await openEnd({ brokers: [broker.url] });
+    await using bob = await openEnd({ brokers: [broker.url] });
+    await Promise.all([untilUp(ann, 1), untilUp(bob, 1)]);
+    const large = new Uint8Array(6_000).fill(7);
+    while (broker.mutes < 2) {
+      await ann.signalling.send(bob.signalling.id, large);
+    }
+    broker.recorded.length = 0;
+    await ann.signalling.send(bob.signalling.id, large);
+    assert(broker.recorded.some(({ payload }) => payload.length > 1_024));
+  },
+});
+
+Deno.test({
   name: "under a flood, with a dead broker, memory is bounded",
   timeout: 120_000,
   async fn() {

@@ -30,6 +30,8 @@ export interface HostileOptions {
   readonly poison?: (topic: string) => readonly Published[];
   /** Hangs up on packets that are larger, without a word. */
   readonly hangsUpAbove?: number;
+  /** Stands still on a connection for good past such a packet, twice in all. */
+  readonly mutesAbove?: number;
 }
 
 // deno-lint-ignore no-explicit-any -- its types are for Node's Buffer
@@ -41,6 +43,8 @@ export class HostileBroker implements AsyncDisposable {
   readonly recorded: Published[] = [];
   /** How many clients have connected. */
   connections = 0;
+  /** How many packets it stood still at. */
+  mutes = 0;
   malice: Malice;
   readonly #options: HostileOptions;
   readonly #listener: Deno.TcpListener;
@@ -119,6 +123,7 @@ export class HostileBroker implements AsyncDisposable {
   }
 
   #take(client: Client, packet: Packet): void {
+    if (client.muted) return;
     switch (packet.cmd) {
       case "connect":
         client.version = packet.protocolVersion;
@@ -150,6 +155,11 @@ export class HostileBroker implements AsyncDisposable {
       case "publish": {
         const { hangsUpAbove = Infinity } = this.#options;
         if (packet.payload.length > hangsUpAbove) return client.close();
+        const { mutesAbove = Infinity } = this.#options;
+        if (packet.payload.length > mutesAbove && this.mutes++ < 2) {
+          client.muted = true;
+          return;
+        }
         const published: Published = {
           topic: packet.topic,
           payload: Uint8Array.from(packet.payload),
@@ -168,6 +178,7 @@ export class HostileBroker implements AsyncDisposable {
 class Client {
   readonly topics: Set<string> = new Set();
   version = 4;
+  muted = false;
   readonly #conn: Deno.TcpConn;
   #last: Promise<void> = Promise.resolve();
   #closed = false;
