@@ -42,10 +42,10 @@ export const SUITES: readonly Suite[] = [
     name: "recovery",
     paths: ["packages/recovery"],
     // Names and addresses that cannot be reached, to see how that fails.
-    permissions: ["--allow-net", "--allow-read=."],
+    permissions: ["--allow-net", ...TEMPORARY],
     programs: [
       ...["arping", "conntrack", "deno", "faketime", "ip", "iptables"],
-      ...["ping", "sh", "unshare"],
+      ...["ping", "sh", "ss", "unshare"],
     ],
     doc: true,
   },
