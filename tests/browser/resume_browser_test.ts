@@ -80,11 +80,16 @@ testWith({
         [url, BYTES, HEARTBEAT_MS] as const,
       );
       const conn = await deadline(server.accept(), STALL_MS);
+      let over = false;
+      void ends.finally(() => over = true).catch(() => {});
       const cutting = (async () => {
         const sides = ["both", "client", "server"] as const;
         for (let i = 0; i < CUTS; i++) {
           const at = proxy.bytes + BYTES / CUTS;
-          while (proxy.bytes < at || proxy.open === 0) await delay(1);
+          while ((proxy.bytes < at || proxy.open === 0) && !over) {
+            await delay(1);
+          }
+          if (over) return; // What was sent again counts as well.
           if (i !== CUTS / 2) proxy.cut(sides[i % sides.length]);
           else {
             await context.setOffline(true);

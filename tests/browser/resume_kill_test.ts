@@ -7,7 +7,7 @@ import { Running } from "../process/_tunnel_world.ts";
 import { bundle, startChromium } from "./_chromium.ts";
 import type { PageReport } from "./testdata/resume_page.ts";
 
-const BYTES = 1024 * 1024;
+const BYTES = 4 * 1024 * 1024;
 const KILLS = 5;
 const STALL_MS = 120_000;
 const here = (path: string) => new URL(path, import.meta.url);
@@ -53,14 +53,17 @@ testWith({
           }).stream(url, bytes, 300),
         [`ws://127.0.0.1:${proxy.port}/`, BYTES] as const,
       );
+      let over = false;
+      void ends.finally(() => over = true).catch(() => {});
       for (let i = 1; i <= KILLS; i++) {
         // Both directions go through it.
-        while (proxy.bytes < i * 2 * BYTES / (KILLS + 2)) await delay(1);
+        const at = i * 2 * BYTES / (KILLS + 2);
+        while (proxy.bytes < at && !over) await delay(1);
         await server[Symbol.asyncDispose](); // By SIGKILL.
         server = startServer(port, `${folder}/sessions`);
         await server.says(/port/);
         const seen = proxy.bytes;
-        while (proxy.bytes < seen + 20_000) await delay(1);
+        while (proxy.bytes < seen + 20_000 && !over) await delay(1);
         if (i % 2 === 0) proxy.cut();
         else {
           await context.setOffline(true);
