@@ -62,7 +62,7 @@ function showStep({ sentence, argv, stdin }: PlanStep): void {
 async function reach(clientPid: number): Promise<boolean> {
   // bash speaks TCP by itself; Deno there would need a start of its own.
   const script =
-    `exec 3<>/dev/tcp/${SERVER}/${PORT} && head -c1 <&3 | grep -q x`;
+    `exec 2>&-; exec 3<>/dev/tcp/${SERVER}/${PORT} && head -c1 <&3 | grep -q x`;
   return await run([
     ..."nsenter -n -t".split(" "),
     String(clientPid),

@@ -7,7 +7,6 @@ import {
   type ServerEvent,
 } from "@holdfast/holdfast";
 import type { ResumableConn } from "@holdfast/resume";
-import { sqliteStore } from "@holdfast/resume/sqlite";
 import { webSocketTransports } from "@holdfast/resume/websocket";
 import { CutProxy } from "@holdfast/testkit/proxy";
 
@@ -207,8 +206,10 @@ Deno.test("a server that is replaced by the next version of itself goes on count
   }
   const other = await connect(`127.0.0.1:${port}`, quiet);
   assertEquals(await count(other), 1);
-  other.abort();
-  conn.abort();
+  for (const one of [other, conn]) {
+    one.abort();
+    await one.closed;
+  }
   Deno.kill(before, "SIGKILL");
 });
 
@@ -232,7 +233,7 @@ Deno.test("a server that is killed goes on from its store, exactly where it was"
     }
   }
   conn.abort();
+  await conn.closed;
   await program[Symbol.asyncDispose]();
   await Deno.remove(folder, { recursive: true });
-  assert(sqliteStore !== undefined);
 });
