@@ -14,7 +14,7 @@ export interface HealthRules {
   readonly answerMs: number;
   /** No answer for so long: dead. */
   readonly deadMs: number;
-  /** As `deadMs`, when the network is said to have changed. */
+  /** As `deadMs`, when the network is said to have changed: at the most. */
   readonly probeMs: number;
 }
 
@@ -33,6 +33,28 @@ export const HEALTH_RULES: HealthRules = {
 
 /** As {@linkcode HEALTH_RULES}, for the only broker that is up. */
 export const LAST_ONE_RULES: HealthRules = { ...HEALTH_RULES, idleMs: 8_500 };
+
+/** The least time for an answer after a change of the network. */
+const PROBE_MS_MIN = 400;
+/** A broker that was near stays so, but for the first packets of a new way. */
+const PROBE_RTTS = 8;
+
+/**
+ * The rules of one link. After a change of the network its connection is mostly
+ * dead, and all that comes next waits for the verdict: a broker that used to
+ * answer at once gets less time.
+ *
+ * @param rttMs How long it took to answer; undefined where that is not known.
+ */
+export function rulesOf(
+  isLast: boolean,
+  rttMs: number | undefined,
+): HealthRules {
+  const rules = isLast ? LAST_ONE_RULES : HEALTH_RULES;
+  if (rttMs === undefined) return rules;
+  const probeMs = Math.min(rules.probeMs, PROBE_MS_MIN + PROBE_RTTS * rttMs);
+  return { ...rules, probeMs };
+}
 
 /** A tick this late was late because the program stood still, not the broker. */
 const STALL_MS = 1_000;

@@ -4,6 +4,7 @@ import {
   HEALTH_RULES,
   type HealthAction,
   openHealth,
+  rulesOf,
   stepHealth,
 } from "./_link_health.ts";
 
@@ -106,4 +107,22 @@ Deno.test("after a change of the network silence is judged sooner", () => {
   assertEquals(suspect.actions, ["suspect"]);
   const dead = stepHealth(suspect.state, "tick", 1_600, HEALTH_RULES);
   assertEquals(dead.actions, ["dead"]);
+});
+
+Deno.test("after a change of the network a near broker gets less time than a far one", () => {
+  const deadAfter = (rttMs: number | undefined): number => {
+    const rules = rulesOf(false, rttMs);
+    let step = stepHealth(openHealth(0), "probe", 0, rules);
+    for (let i = 0; i < 9; i++) {
+      const now = step.wakeAt;
+      step = stepHealth(step.state, "tick", now, rules);
+      if (step.actions.includes("dead")) return now;
+    }
+    return NaN;
+  };
+  assertEquals([undefined, 0, 5, 100, 10_000].map(deadAfter), [
+    ...[HEALTH_RULES.probeMs, 400, 440, 1_200, HEALTH_RULES.probeMs],
+  ]);
+  // Only then: a silence without news is judged as ever.
+  assertEquals(rulesOf(true, 5).deadMs, HEALTH_RULES.deadMs);
 });

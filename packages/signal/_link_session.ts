@@ -1,10 +1,9 @@
 import {
-  HEALTH_RULES,
   type HealthAction,
   type HealthInput,
   type HealthState,
-  LAST_ONE_RULES,
   openHealth,
+  rulesOf,
   stepHealth,
 } from "./_link_health.ts";
 import type { MqttClient, MqttFailure } from "./_mqtt.ts";
@@ -53,6 +52,7 @@ export class LinkSession {
   #connected = false;
   #over = false;
   #silent = false;
+  #rttMs: number | undefined;
   #fail: (reason: string) => void = () => {};
 
   constructor(client: MqttClient, owner: SessionOwner) {
@@ -132,7 +132,7 @@ export class LinkSession {
       const askedAt = performance.now();
       this.#subscribe([...this.#topics], () => {
         clearTimeout(timer);
-        this.#owner.onRtt(performance.now() - askedAt);
+        this.#answeredIn(performance.now() - askedAt);
         this.#health = openHealth(performance.now());
         this.#step("heard");
         this.#owner.onUp();
@@ -140,7 +140,7 @@ export class LinkSession {
     });
     client.on("packetreceive", () => {
       if (this.#pingedAt !== undefined) {
-        this.#owner.onRtt(performance.now() - this.#pingedAt);
+        this.#answeredIn(performance.now() - this.#pingedAt);
         this.#pingedAt = undefined;
       }
       if (this.#healthTimer !== undefined) this.#step("heard");
@@ -185,7 +185,7 @@ export class LinkSession {
 
   #step(input: HealthInput): void {
     if (this.#over) return;
-    const rules = this.#owner.isLast() ? LAST_ONE_RULES : HEALTH_RULES;
+    const rules = rulesOf(this.#owner.isLast(), this.#rttMs);
     const now = performance.now();
     const { state, actions, wakeAt } = stepHealth(
       this.#health,
@@ -203,6 +203,11 @@ export class LinkSession {
       this.#timerAt = Infinity;
       this.#step("tick");
     }, Math.max(1, wakeAt - now));
+  }
+
+  #answeredIn(ms: number): void {
+    this.#rttMs = ms;
+    this.#owner.onRtt(ms);
   }
 
   #act(action: HealthAction): void {
