@@ -17,7 +17,7 @@ import { isTestFile, listFiles } from "./_walk.ts";
 /** Where the reports go. */
 export const REPORTS = ".reports";
 /** A suite that takes longer hangs; `--limit` sets another number. */
-const LIMIT_SECONDS = 10 * 60;
+const LIMIT_SECONDS = 6 * 60;
 const LIMIT_SECONDS_SOAK = 60 * 60;
 /** What an interrupted suite has for its report. */
 const REPORT_MS = 10_000;
