@@ -1,5 +1,6 @@
 import { type IpfwDecision, walkIpfw } from "./_ipfw_evaluate.ts";
 import type { IpfwPacket } from "./_ipfw_match.ts";
+import { worstOf } from "./_other_match.ts";
 import type { IpfwRule, IpfwTables } from "./_ipfw_rules.ts";
 import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import type { Family, Outcome } from "./outcome.ts";
@@ -44,9 +45,7 @@ export function judgeIpfw(ipfw: Ipfw, asked: OtherAsked): IpfwVerdict {
       ? judgeFamily(ipfw, asked, family)
       : { type: "open", why: `ipfw is off for ${family}` }
   );
-  const of = (type: IpfwVerdict["type"]) =>
-    verdicts.find((verdict) => verdict.type === type);
-  return (of("blocked") ?? of("unknown") ?? of("open"))!;
+  return worstOf(verdicts);
 }
 
 function judgeFamily(

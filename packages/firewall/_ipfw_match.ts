@@ -10,24 +10,14 @@ import {
   inTable,
   type Match,
   negate,
+  type OtherPacket,
   some,
   within,
 } from "./_other_match.ts";
 import type { Family } from "./outcome.ts";
 
-/** A packet of the connection, or a set of them. */
-export interface IpfwPacket {
-  readonly family: Family;
-  readonly protocol: "tcp" | "udp";
-  readonly flags: "S" | "SA" | "A";
-  readonly direction: "in" | "out";
-  /** Our port. */
-  readonly port: number;
-  /** The other side; undefined for anywhere. */
-  readonly peer: Span | undefined;
-  readonly interface: string | undefined;
-  /** Our address; left out for each. */
-  readonly own?: Span | undefined;
+/** A packet, with what ipfw keeps of its connection. */
+export interface IpfwPacket extends OtherPacket {
   /** The name of the flows that it belongs to, if its state was kept. */
   readonly flow: string | undefined;
 }

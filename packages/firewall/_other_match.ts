@@ -7,6 +7,30 @@ import type { Family } from "./outcome.ts";
  */
 export type Match = "yes" | "no" | "maybe";
 
+/** A packet of the connection, or a set of them. */
+export interface OtherPacket {
+  readonly family: Family;
+  readonly protocol: "tcp" | "udp";
+  /** Its flags of TCP: of the first, the answer to it, or a later one. */
+  readonly flags: "S" | "SA" | "A";
+  readonly direction: "in" | "out";
+  /** Our port. */
+  readonly port: number;
+  /** The other side; undefined for anywhere. */
+  readonly peer: Span | undefined;
+  readonly interface: string | undefined;
+  /** Our address; left out for each. */
+  readonly own?: Span | undefined;
+}
+
+/** Of the verdicts on several families the worst. */
+export function worstOf<V extends { readonly type: string }>(
+  verdicts: readonly V[],
+): V {
+  const of = (type: string) => verdicts.find((one) => one.type === type);
+  return (of("blocked") ?? of("unknown") ?? verdicts[0])!;
+}
+
 /** All conditions of a rule hold. */
 export function every(matches: Iterable<Match>): Match {
   let worst: Match = "yes";

@@ -1,5 +1,6 @@
 import { type PfDecision, type PfRuleset, walkPf } from "./_pf_evaluate.ts";
 import { matchPfRule, type PfPacket } from "./_pf_match.ts";
+import { worstOf } from "./_other_match.ts";
 import type { Pf } from "./_pf_facts.ts";
 import { type OtherAsked, ownSpan } from "./_other_request.ts";
 import type { Family, Outcome } from "./outcome.ts";
@@ -27,9 +28,7 @@ export function judgePf(pf: Pf, asked: OtherAsked): PfVerdict {
   const verdicts = asked.families.map((family) =>
     judgeFamily(pf, asked, family)
   );
-  const of = (type: PfVerdict["type"]) =>
-    verdicts.find((verdict) => verdict.type === type);
-  return (of("blocked") ?? of("unknown") ?? of("open"))!;
+  return worstOf(verdicts);
 }
 
 function judgeFamily(

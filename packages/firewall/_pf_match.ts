@@ -1,24 +1,18 @@
 import { everyAddress, prefixSpan, type Span } from "./_address.ts";
-import { every, inTable, type Match, negate, within } from "./_other_match.ts";
+import {
+  every,
+  inTable,
+  type Match,
+  negate,
+  type OtherPacket,
+  within,
+} from "./_other_match.ts";
 import type { PfRuleset } from "./_pf_evaluate.ts";
 import type { PfEnd, PfPort, PfRule } from "./_pf_parser.ts";
 import type { Family } from "./outcome.ts";
 
-/** A packet of the connection, or a set of them. */
-export interface PfPacket {
-  readonly family: Family;
-  readonly protocol: "tcp" | "udp";
-  /** Its flags of TCP: of the first, the answer to it, or a later one. */
-  readonly flags: "S" | "SA" | "A";
-  readonly direction: "in" | "out";
-  /** Our port. */
-  readonly port: number;
-  /** The other side; undefined for anywhere. */
-  readonly peer: Span | undefined;
-  readonly interface: string | undefined;
-  /** Our address; left out for each. */
-  readonly own?: Span | undefined;
-}
+/** A packet, as pf sees it. */
+export type PfPacket = OtherPacket;
 
 const LOOPBACK: Readonly<Record<Family, Span>> = {
   ipv4: prefixSpan("127.0.0.0", 8)!,

@@ -4,7 +4,7 @@ import { holdHandle } from "./_hold_fd.ts";
 import { judgePeer, judgeSockets } from "./_judge.ts";
 import { describeFd, type KernelSocket } from "./_kernel_socket.ts";
 import type { Libc } from "./_libc.ts";
-import { pollerIdle, pollerOf, POLLIN } from "./_poller.ts";
+import { pollerIdle } from "./_poller.ts";
 import { noteOf } from "./_sender_entry.ts";
 import { isConn, SOCKET_KINDS } from "./_socket_kind.ts";
 import { sameToken } from "./_token.ts";
@@ -15,7 +15,7 @@ import {
   parseJson,
   parseSockets,
 } from "./_transfer_frame.ts";
-import { acceptOne, listenAt, removePath } from "./_unix_path.ts";
+import { acceptAll, listenAt, removePath } from "./_unix_path.ts";
 import { DetachedSocket } from "./detached_socket.ts";
 import { HandoffError } from "./error.ts";
 import type { HeldSocket, HolderEvent } from "./holder.ts";
@@ -88,13 +88,7 @@ export class HolderServer {
   }
 
   async #accept(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      const fd = acceptOne(this.#libc, this.#fd);
-      if (fd === undefined) {
-        await pollerOf(this.#libc).wait(this.#fd, POLLIN, signal);
-        continue;
-      }
+    for await (const fd of acceptAll(this.#libc, this.#fd, this.#stop.signal)) {
       if (this.#clients.size >= CLIENTS_MAX) {
         this.#libc.call.close(fd);
         continue;

@@ -1,6 +1,5 @@
+import { readableOf } from "./_byte_stream.ts";
 import { badResource } from "./_os_errors.ts";
-
-const CHUNK_BYTES = 64 * 1024;
 
 /**
  * A connection with bytes that were read elsewhere and come first. The socket
@@ -50,21 +49,7 @@ export class MovedConn implements Deno.TcpConn {
   }
 
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: CHUNK_BYTES,
-      pull: async (controller) => {
-        const request = controller.byobRequest!;
-        const view = request.view as Uint8Array<ArrayBuffer>;
-        const count = await this.read(view);
-        if (count === null) {
-          this[Symbol.dispose]();
-          controller.close();
-        }
-        request.respond(count ?? 0);
-      },
-      cancel: () => this[Symbol.dispose](),
-    }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    return this.#readable ??= readableOf(this);
   }
 
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {

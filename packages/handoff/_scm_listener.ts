@@ -1,10 +1,9 @@
 /** A path where senders connect, and the connections of those that did. */
 import type { Trouble } from "./_judge.ts";
 import type { Libc } from "./_libc.ts";
-import { pollerOf, POLLIN } from "./_poller.ts";
 import { PeerConnection, type PeerRules } from "./_scm_receiver.ts";
 import { encodeFrame } from "./_transfer_frame.ts";
-import { acceptOne, listenAt, removePath } from "./_unix_path.ts";
+import { acceptAll, listenAt, removePath } from "./_unix_path.ts";
 import { Channel } from "./_channel.ts";
 
 /** What is asked of the senders of one path. */
@@ -64,13 +63,7 @@ export class ScmListener {
   }
 
   async #accept(): Promise<void> {
-    const { signal } = this.#stop;
-    while (!signal.aborted) {
-      const fd = acceptOne(this.#libc, this.#fd);
-      if (fd === undefined) {
-        await pollerOf(this.#libc).wait(this.#fd, POLLIN, signal);
-        continue;
-      }
+    for await (const fd of acceptAll(this.#libc, this.#fd, this.#stop.signal)) {
       if (this.#peers.size < this.#rules.peersMax) this.#join(fd);
       else this.#turnAway(fd);
     }

@@ -2,6 +2,7 @@
 import { dirname } from "node:path";
 import { HandoffError } from "./error.ts";
 import { cString, type Libc } from "./_libc.ts";
+import { pollerOf, POLLIN } from "./_poller.ts";
 import { unixSockaddr } from "./_sockaddr.ts";
 
 const BACKLOG = 64;
@@ -131,9 +132,22 @@ export function connectTo(library: Libc, path: string): number | undefined {
 }
 
 /** Accepts one connection; `undefined` when there is none. */
-export function acceptOne(library: Libc, fd: number): number | undefined {
+function acceptOne(library: Libc, fd: number): number | undefined {
   const accepted = library.linux === undefined
     ? library.call.accept(fd, null, null)
     : library.linux.accept4(fd, null, null, SOCK_CLOEXEC);
   return accepted >= 0 ? accepted : undefined;
+}
+
+/** Each connection that comes, as a descriptor, until the signal aborts. */
+export async function* acceptAll(
+  library: Libc,
+  fd: number,
+  signal: AbortSignal,
+): AsyncGenerator<number, void, void> {
+  while (!signal.aborted) {
+    const accepted = acceptOne(library, fd);
+    if (accepted !== undefined) yield accepted;
+    else await pollerOf(library).wait(fd, POLLIN, signal);
+  }
 }

@@ -1,8 +1,7 @@
+import { readableOf } from "./_byte_stream.ts";
 import type { Socket } from "node:net";
 import { SocketDuplex } from "./_duplex.ts";
 import { badResource } from "./_os_errors.ts";
-
-const CHUNK_BYTES = 64 * 1024;
 
 // Outside the class, so that they are no part of its API.
 const inside: WeakMap<SocketConn, { socket: Socket; duplex: SocketDuplex }> =
@@ -83,21 +82,7 @@ export class SocketConn implements Deno.TcpConn {
 
   /** The bytes to come. Its end closes the connection, as in `Deno.TcpConn`. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= new ReadableStream({
-      type: "bytes",
-      autoAllocateChunkSize: CHUNK_BYTES,
-      pull: async (controller) => {
-        const request = controller.byobRequest!;
-        const view = request.view as Uint8Array<ArrayBuffer>;
-        const count = await this.read(view);
-        if (count === null) {
-          this[Symbol.dispose]();
-          controller.close();
-        }
-        request.respond(count ?? 0);
-      },
-      cancel: () => this[Symbol.dispose](),
-    }, { highWaterMark: 0 }) as ReadableStream<Uint8Array<ArrayBuffer>>;
+    return this.#readable ??= readableOf(this);
   }
 
   /** Takes bytes. Its end closes the connection, as in `Deno.TcpConn`. */
