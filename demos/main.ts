@@ -16,6 +16,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { wholeNumber } from "./main/options.ts";
 import { run, type RunOptions } from "./main/run.ts";
 import { Screen } from "./main/screen.ts";
 
@@ -46,19 +47,6 @@ function readArgs(args: string[]): Args {
     keep: values.keep,
     replay: !values["without-replay"],
   };
-}
-
-function wholeNumber(
-  name: string,
-  text: string,
-  min: number,
-  max: number,
-): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new TypeError(
-    `${name} must be a whole number from ${min} to ${max}, not "${text}"`,
-  );
 }
 
 /** Runs the demo; resolves with the exit code. */

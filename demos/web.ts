@@ -14,6 +14,7 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { wholeNumber } from "./main/options.ts";
 import { run, type RunLine, type WebOptions } from "./web/run.ts";
 
 const USAGE =
@@ -43,19 +44,6 @@ function readArgs(args: string[]): Args {
     replay: !values["without-replay"],
     json: values.json,
   };
-}
-
-function wholeNumber(
-  name: string,
-  text: string,
-  min: number,
-  max: number,
-): number {
-  const value = Number(text);
-  if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw new TypeError(
-    `${name} must be a whole number from ${min} to ${max}, not "${text}"`,
-  );
 }
 
 function print(line: RunLine): void {

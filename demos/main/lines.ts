@@ -21,6 +21,12 @@ export function say(line: Line): void {
   }
 }
 
+/** Says why this program fails, and ends it. */
+export function fail(error: unknown): never {
+  say({ type: "failed", error: (error as Error).message });
+  Deno.exit(1);
+}
+
 /** What comes in, line by line. */
 export async function* readLines(
   source: ReadableStream<Uint8Array<ArrayBuffer>>,

@@ -6,7 +6,7 @@ import { openUpgrader, type Upgrader } from "@holdfast/handoff";
 import { openPeer, type Peer, type PeerConnection } from "@holdfast/holdfast";
 import { withoutReplay } from "@holdfast/resume/testing";
 import { importIdentity } from "@holdfast/signal";
-import { type Line, readLines, say } from "./lines.ts";
+import { fail, type Line, readLines, say } from "./lines.ts";
 import { Notes } from "./notes.ts";
 import { readState, writeState } from "./successor.ts";
 import { type Position, transfer } from "./transfer.ts";
@@ -34,11 +34,6 @@ try {
   fail(error);
 }
 Deno.exit(0);
-
-function fail(error: unknown): never {
-  say({ type: "failed", error: (error as Error).message });
-  Deno.exit(1);
-}
 
 async function main(): Promise<void> {
   const upgrader = await openUpgrader();

@@ -10,7 +10,7 @@ import { sqliteStore } from "@holdfast/resume/sqlite";
 import type { SessionStore } from "@holdfast/resume/store";
 import { withoutReplay } from "@holdfast/resume/testing";
 import { importIdentity } from "@holdfast/signal";
-import { readLines, say } from "../main/lines.ts";
+import { fail, readLines, say } from "../main/lines.ts";
 import { readState, writeState } from "../main/successor.ts";
 import { Checker, NOTHING, type Tally } from "./content.ts";
 import { drink, type Flow, Gaps, pour } from "./flow.ts";
@@ -21,11 +21,6 @@ const COMMIT_MS = 25;
 const TTL_MS = 60 * 60_000;
 
 const lines = readLines(Deno.stdin.readable);
-
-function fail(error: unknown): never {
-  say({ type: "failed", error: (error as Error).message });
-  Deno.exit(1);
-}
 
 async function main(): Promise<void> {
   const upgrader = await openUpgrader();
