@@ -19,8 +19,6 @@ export const LONG_FILES: Readonly<Record<string, string>> = {
   "src/_peer.ts": "the facade of Peer, and the wiring of its parts",
   "packages/resume/_client_session.ts":
     "one client: it opens, redials, replaces and lets go, each step short",
-  "packages/resume/server.ts":
-    "the facade of the server: its options, and a method for each thing to ask of it",
   "packages/handoff/listener.ts":
     "the facade of Deno.Listener: a method for each of the interface, none of them long",
   "packages/handoff/upgrader.ts":

@@ -1,4 +1,5 @@
 /** A TCP listener whose socket, and whose connections, another process can have. */
+import { AcceptQueue } from "./_accept_queue.ts";
 import { createServer, type Server, type Socket } from "node:net";
 import { setImmediate } from "node:timers";
 import { badResource } from "./_deno.ts";
@@ -18,8 +19,7 @@ export class SharedListener implements LocalSource {
   readonly addr: Deno.NetAddr;
   readonly #conns: ConnMaker;
   readonly #kept: Handle;
-  readonly #untaken: Deno.TcpConn[] = [];
-  readonly #waiting: PromiseWithResolvers<Deno.TcpConn>[] = [];
+  readonly #queue = new AcceptQueue<Deno.TcpConn>();
   #server: Server | undefined;
   #closed = false;
 
@@ -61,13 +61,10 @@ export class SharedListener implements LocalSource {
     return this.#kept.fdForIpc();
   }
 
-  accept(): Promise<Deno.TcpConn> {
-    if (this.#closed) return Promise.reject(badResource());
-    const conn = this.#untaken.shift();
-    if (conn !== undefined) return Promise.resolve(conn);
-    const waiting = Promise.withResolvers<Deno.TcpConn>();
-    this.#waiting.push(waiting);
-    return waiting.promise;
+  async accept(): Promise<Deno.TcpConn> {
+    const conn = await this.#queue.next();
+    if (conn === undefined) throw badResource();
+    return conn;
   }
 
   // In a later turn: Deno accepts a whole burst before it tells of the first
@@ -95,8 +92,8 @@ export class SharedListener implements LocalSource {
     this.#closed = true;
     this.#kept.close();
     void this.pause();
-    for (const { reject } of this.#waiting.splice(0)) reject(badResource());
-    for (const conn of this.#untaken.splice(0)) closeLocal(conn);
+    this.#queue.end();
+    for (const conn of this.#queue.takeAll()) closeLocal(conn);
   }
 
   #accept(server: Server): void {
@@ -120,9 +117,7 @@ export class SharedListener implements LocalSource {
     );
     socket.destroy(); // An empty shell now.
     if (this.#closed) return closeLocal(conn);
-    const waiting = this.#waiting.shift();
-    if (waiting === undefined) this.#untaken.push(conn);
-    else waiting.resolve(conn);
+    this.#queue.push(conn);
   }
 }
 

@@ -1,4 +1,5 @@
 /** WebSockets that a server took, as the transports of a resume server. */
+import { AcceptQueue } from "./_accept_queue.ts";
 import { badResource, interrupted } from "./_deno.ts";
 import { inRange } from "./_options.ts";
 import {
@@ -45,17 +46,11 @@ export interface WebSocketTransports extends TransportSource {
   handle(request: Request, info?: WebSocketRequestInfo): Response;
 }
 
-interface Waiter {
-  readonly resolve: (transport: Transport) => void;
-  readonly reject: (error: unknown) => void;
-}
-
 /** See the module's comment. */
 export class WebSocketSource implements WebSocketTransports {
   readonly #options: WebSocketTransportsOptions;
   readonly #max: number;
-  readonly #ready: WebSocketTransport[] = [];
-  readonly #waiting: Waiter[] = [];
+  readonly #queue = new AcceptQueue<WebSocketTransport>();
   #open = 0;
   #closed = false;
 
@@ -84,7 +79,7 @@ export class WebSocketSource implements WebSocketTransports {
   };
 
   get #full(): boolean {
-    return this.#open >= this.#max || this.#ready.length >= BACKLOG;
+    return this.#open >= this.#max || this.#queue.length >= BACKLOG;
   }
 
   #upgrade(request: Request, info: WebSocketRequestInfo | undefined): Response {
@@ -103,7 +98,7 @@ export class WebSocketSource implements WebSocketTransports {
       this.#open++;
       const onClose = (): void => {
         this.#open--;
-        this.#forget(transport);
+        this.#queue.forget(transport);
       };
       // More than one "close" can come: after a ping without an answer.
       socket.addEventListener("close", onClose, { once: true });
@@ -113,30 +108,22 @@ export class WebSocketSource implements WebSocketTransports {
   }
 
   #offer(transport: WebSocketTransport): void {
-    const waiter = this.#waiting.shift();
-    if (waiter !== undefined) waiter.resolve(transport);
-    else if (this.#closed || this.#ready.length >= BACKLOG) transport.close();
-    else this.#ready.push(transport);
+    const full = !this.#queue.wanted && this.#queue.length >= BACKLOG;
+    if (this.#closed || full) transport.close();
+    else this.#queue.push(transport);
   }
 
-  #forget(transport: WebSocketTransport): void {
-    const at = this.#ready.indexOf(transport);
-    if (at >= 0) this.#ready.splice(at, 1);
-  }
-
-  accept(): Promise<Transport> {
-    if (this.#closed) return Promise.reject(badResource());
-    const transport = this.#ready.shift();
-    if (transport !== undefined) return Promise.resolve(transport);
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
-    });
+  async accept(): Promise<Transport> {
+    if (this.#closed) throw badResource();
+    const transport = await this.#queue.next();
+    if (transport === undefined) throw interrupted();
+    return transport;
   }
 
   close(): void {
     this.#closed = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(interrupted());
-    for (const transport of this.#ready.splice(0)) transport.close();
+    this.#queue.end();
+    for (const transport of this.#queue.takeAll()) transport.close();
   }
 }
 

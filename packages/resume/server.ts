@@ -1,3 +1,4 @@
+import { AcceptQueue } from "./_accept_queue.ts";
 import { Emitter, EventReader } from "@holdfast/events/emitter";
 import { Incoming, type IncomingLimits } from "./_incoming.ts";
 import { Journal } from "./_journal.ts";
@@ -103,8 +104,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   readonly #journal: Journal | undefined;
   readonly #incoming: Incoming;
   readonly #stopped = new AbortController();
-  readonly #queue: ResumableConn[] = [];
-  readonly #waiting: ((conn: ResumableConn | undefined) => void)[] = [];
+  readonly #queue = new AcceptQueue<ResumableConn>();
   readonly #running: Promise<void>;
   #closed: Promise<void> | undefined;
 
@@ -139,7 +139,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
       authorize: options.authorize,
       stopped: this.#stopped.signal,
       emit: (event) => emitter.emit(event),
-      opened: (conn) => this.#offer(conn),
+      opened: (conn) => this.#queue.push(conn),
     }, handshakeLimits(options.limits ?? {}));
     snapshots.set(this, () => {
       this.#stop();
@@ -172,7 +172,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
    * @throws {ResumeError} `resume/server-closed` once the server was closed or suspended.
    */
   async accept(): Promise<ResumableConn> {
-    const conn = this.#queue.shift() ?? await this.#next();
+    const conn = await this.#queue.next();
     if (conn !== undefined) return conn;
     throw new ResumeError(
       "resume/server-closed",
@@ -180,15 +180,10 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     );
   }
 
-  #next(): Promise<ResumableConn | undefined> {
-    if (this.#stopped.signal.aborted) return Promise.resolve(undefined);
-    return new Promise((resolve) => this.#waiting.push(resolve));
-  }
-
   /** The connections as they come; ends when the server is closed or suspended. */
   async *[Symbol.asyncIterator](): AsyncIterableIterator<ResumableConn> {
     for (;;) {
-      const conn = this.#queue.shift() ?? await this.#next();
+      const conn = await this.#queue.next();
       if (conn === undefined) return;
       yield conn;
     }
@@ -272,7 +267,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
   #stop(): void {
     this.#stopped.abort(new DOMException("The server is closed", "AbortError"));
     this.#options.signal?.removeEventListener("abort", this.#onAbort);
-    for (const waiter of this.#waiting.splice(0)) waiter(undefined);
+    this.#queue.end();
   }
 
   async #run(restored: ReturnType<typeof decodeSnapshot>): Promise<void> {
@@ -281,7 +276,7 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
     // Before the first transport: a client must find its session at once.
     for (const snapshot of restored) {
       if (snapshot.halfOpen) this.#incoming.restoreHalfOpen(snapshot);
-      else this.#offer(this.#sessions.restore(snapshot));
+      else this.#queue.push(this.#sessions.restore(snapshot));
     }
     const { signal } = this.#stopped;
     while (!signal.aborted) {
@@ -294,11 +289,5 @@ export class ResumeServer extends EventReader<ResumeServerEvent>
         await new Promise((resolve) => setTimeout(resolve, ACCEPT_PAUSE_MS));
       }
     }
-  }
-
-  #offer(conn: ResumableConn): void {
-    const waiter = this.#waiting.shift();
-    if (waiter !== undefined) waiter(conn);
-    else this.#queue.push(conn);
   }
 }
